@@ -1,0 +1,73 @@
+"""Every error that joulewise raises, on the axis of who must act.
+
+    JoulewiseError
+    ├── UsageError (ValueError)        the caller passed something that cannot be meant
+    │   └── InputFileError             a file that we were given is not usable: file, row, what was seen
+    ├── InfeasibleError (ValueError)   no point meets the request; carries the tightest value that can be met
+    └── MissingExtraError (ImportError)  an optional dependency is absent; the text is the install command
+
+The sentence for people has three parts: what failed; what was seen; what to do.
+"""
+
+from __future__ import annotations
+
+
+class JoulewiseError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        what: What failed.
+        seen: What was seen.
+        fix: What to do.
+    """
+
+    def __init__(self, what: str, seen: str = "", fix: str = "") -> None:
+        self.what, self.seen, self.fix = what, seen, fix
+        super().__init__("; ".join(part for part in (what, seen, fix) if part))
+
+
+class UsageError(JoulewiseError, ValueError):
+    """The caller passed something that cannot be meant."""
+
+
+class InputFileError(UsageError):
+    """A file that we were given is not usable.
+
+    Args:
+        file: Path as the user gave it.
+        row: Line number in the file, counted from 1, or None if no one line is at fault.
+        what: What failed.
+        seen: What was seen.
+        fix: What to do.
+    """
+
+    def __init__(self, file: str, row: int | None, what: str, seen: str, fix: str) -> None:
+        self.file, self.row = file, row
+        place = file if row is None else f"{file}, line {row}"
+        super().__init__(f"{place}: {what}", f"seen: {seen}", fix)
+
+
+class InfeasibleError(JoulewiseError, ValueError):
+    """No point meets the request.
+
+    Args:
+        what: The request that cannot be met.
+        tightest: The tightest value that can be met, in the unit of the request.
+        unit: Unit of ``tightest``.
+    """
+
+    def __init__(self, what: str, tightest: float, unit: str) -> None:
+        self.tightest, self.unit = tightest, unit
+        super().__init__(what, f"the tightest feasible value is {tightest:.9g} {unit}")
+
+
+class MissingExtraError(JoulewiseError, ImportError):
+    """An optional dependency is absent; the text is the command that installs it.
+
+    Args:
+        extra: Name of the extra, as in ``pip install 'joulewise[extra]'``.
+    """
+
+    def __init__(self, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"pip install 'joulewise[{extra}]'")
