@@ -1,1 +1,1 @@
-"""."""
+"""Files and messages: how facts enter and leave the package."""

@@ -1,0 +1,39 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from joulewise.errors import UsageError
+
+
+def write_text_atomically(path: str | Path, text: str) -> None:
+    """Write ``text`` to ``path`` so that a reader sees the old file or the new one, never a part.
+
+    Args:
+        path: File to write; its directory must exist.
+        text: Content, written as UTF-8 with newlines as they are.
+
+    Raises:
+        UsageError: If the file cannot be written there. Nothing is left behind.
+
+    Effects:
+        Writes a temporary file beside ``path``, flushes it to the disk and renames it over ``path``.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(21, "Is a directory")
+        with temporary.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {target}", f"seen: {error.strerror or error}", "name a file in a directory you can write to"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
