@@ -12,7 +12,7 @@ from pathlib import Path
 from joulewise.errors import InputFileError, UsageError
 from joulewise.records import Profile, Provenance
 from joulewise.wire.atomic import write_text_atomically
-from joulewise.wire.profile_checks import check_readings
+from joulewise.wire.profile_checks import check_rows
 from joulewise.wire.profile_rows import COLUMNS, SCHEMA, Header, read_rows, split_header
 
 
@@ -34,21 +34,7 @@ def read_profile(path: str | Path) -> Profile:
     Effects:
         Reads the file; changes nothing.
     """
-    file = str(path)
-    lines = _read_lines(file, Path(path))
-    headers, start = split_header(file, lines)
-    values = {header.key: header for header in headers}
-    _check_schema(file, values.get("schema"))
-    provenance = _read_provenance(file, values.get("provenance"))
-    rows = list(read_rows(file, lines[start:], start + 1))
-    check_readings(file, [row.reading for row in rows], [row.line for row in rows])
-    return Profile(
-        readings=tuple(row.reading for row in rows),
-        provenance=provenance,
-        source=values["source"].value if "source" in values else Path(path).name,
-        wait_power_w=_read_wait_power(file, values.get("wait_power_w"), 1 + max(row.reading.stage for row in rows)),
-        notes=tuple(header.value for header in headers if header.key == "note"),
-    )
+    return _parse(str(path), Path(path).name, _read_lines(str(path), Path(path)))
 
 
 def write_profile(path: str | Path, profile: Profile) -> None:
@@ -60,7 +46,7 @@ def write_profile(path: str | Path, profile: Profile) -> None:
 
     Raises:
         InputFileError: If the readings do not make a usable profile; nothing is written.
-        UsageError: If a text does not fit one line, or the file cannot be written.
+        UsageError: If the profile does not fit the format or the file cannot be written.
 
     Effects:
         Replaces the file.
@@ -75,19 +61,10 @@ def render_profile(profile: Profile) -> str:
         InputFileError: If the readings do not make a usable profile.
         UsageError: If the source or a note does not fit one line, or the wait power does not fit the stages.
     """
-    check_readings(profile.source, profile.readings)
     headers = [("schema", SCHEMA), ("provenance", profile.provenance.value), ("source", profile.source)]
     if profile.wait_power_w is not None:
-        watts = profile.wait_power_w
-        text = " ".join(repr(watt) for watt in (watts[:1] if len(set(watts)) == 1 else watts))
-        if len(watts) != profile.stages:
-            raise UsageError(
-                "wait_power_w must have one value per stage",
-                f"seen: {len(watts)} values for {profile.stages} stages",
-                "give one per stage",
-            )
-        _read_wait_power(profile.source, Header(0, "wait_power_w", text), profile.stages)
-        headers.append(("wait_power_w", text))
+        watts = profile.wait_power_w[:1] if len(set(profile.wait_power_w)) == 1 else profile.wait_power_w
+        headers.append(("wait_power_w", " ".join(repr(float(watt)) for watt in watts)))
     headers += [("note", note) for note in profile.notes]
     for key, value in headers:
         if value.splitlines() != [value] or value.strip() != value:
@@ -101,7 +78,31 @@ def render_profile(profile: Profile) -> str:
     writer.writerows(
         (row.stage, row.instruction.value, row.clock_mhz, row.time_s, row.energy_j) for row in profile.readings
     )
-    return stream.getvalue()
+    text = stream.getvalue()
+    if _parse(profile.source, profile.source, text.split("\n")) != profile:
+        raise UsageError(
+            "the profile does not fit the format",
+            f"seen: {len(profile.wait_power_w or ())} values of wait_power_w for {profile.stages} stages",
+            "give tuples, and one wait_power_w per stage",
+        )
+    return text
+
+
+def _parse(file: str, name: str, lines: list[str]) -> Profile:
+    headers, start = split_header(file, lines)
+    values = {header.key: header for header in headers}
+    _check_schema(file, values.get("schema"))
+    provenance = _read_provenance(file, values.get("provenance"))
+    rows = list(read_rows(file, lines[start:], start + 1))
+    check_rows(file, rows)
+    stages = 1 + max(row.reading.stage for row in rows)
+    return Profile(
+        readings=tuple(row.reading for row in rows),
+        provenance=provenance,
+        source=values["source"].value if "source" in values else name,
+        wait_power_w=_read_wait_power(file, values.get("wait_power_w"), stages),
+        notes=tuple(header.value for header in headers if header.key == "note"),
+    )
 
 
 def _read_lines(file: str, path: Path) -> list[str]:
@@ -150,7 +151,7 @@ def _read_wait_power(file: str, header: Header | None, stages: int) -> tuple[flo
     if not watts or not all(0 <= watt <= 3000 for watt in watts):
         raise InputFileError(
             file,
-            header.line or None,
+            header.line,
             "wait_power_w must be watts of one GPU, from 0 to 3000",
             header.value,
             "give one value, or one per stage separated by spaces",
@@ -158,7 +159,7 @@ def _read_wait_power(file: str, header: Header | None, stages: int) -> tuple[flo
     if len(watts) not in (1, stages):
         raise InputFileError(
             file,
-            header.line or None,
+            header.line,
             f"wait_power_w must have one value, or one for each of the {stages} stages",
             f"{len(watts)} values",
             "add or remove values",
