@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,5 +204,8 @@ def _cycle(waiting: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int
     return walk[seen[before] :][::-1]
 
 
-ScheduleMaker = Callable[[int, int, int], Schedule]
-"""(ranks, microbatches, chunks) -> Schedule."""
+class ScheduleMaker(Protocol):
+    """Builds a schedule for (ranks, microbatches, chunks per rank)."""
+
+    def __call__(self, ranks: int, microbatches: int, chunks: int = ...) -> Schedule:
+        """The schedule of that size."""
