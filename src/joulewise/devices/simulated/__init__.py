@@ -1,1 +1,1 @@
-"""."""
+"""Twins of devices: small laws of time and power, fitted to measurements."""
