@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +72,21 @@ class Bound:
             raise UsageError("a time is not a number", "NaN", "give a time in seconds")
         if time_s < self.time_s[0]:
             raise InfeasibleError(f"nothing can be done within {time_s:.9g} s", float(self.time_s[0]), "s")
-        beyond_s = max(0.0, time_s - float(self.time_s[-1]))
-        return float(np.interp(time_s, self.time_s, self.energy_j)) + wait_power_w * beyond_s
+        return float(self._values(np.array([time_s]), wait_power_w)[0])
+
+    def _values(self, time_s: Floats, wait_power_w: float) -> Floats:
+        """The bound at times not before the first breakpoint."""
+        beyond_s = np.maximum(0.0, time_s - self.time_s[-1])
+        return np.asarray(np.interp(time_s, self.time_s, self.energy_j) + wait_power_w * beyond_s)
+
+    def check_effective(self, wait_power_w: float) -> None:
+        """Raise UsageError if energy rises faster than waiting power, since waiting after the work costs no more."""
+        effective_j = self.energy_j - wait_power_w * self.time_s
+        rise_j = np.diff(effective_j)
+        if len(rise_j) and rise_j.max() > SLACK_FRAC * max(np.abs(effective_j).max(), np.abs(self.energy_j).max()):
+            row = int(np.argmax(rise_j))
+            seen = f"effective energy rises by {rise_j[row]:.6g} J from breakpoint {row} to the next"
+            raise UsageError("a bound must not rise above waiting", seen, "end it at the least effective energy")
 
     def __eq__(self, other: object) -> bool:
         """Equal breakpoints."""
@@ -83,3 +97,23 @@ class Bound:
     def __hash__(self) -> int:
         """Hash of the breakpoints."""
         return hash((self.time_s.tobytes(), self.energy_j.tobytes()))
+
+
+def in_series(bounds: Sequence[Bound]) -> Bound:
+    """Bound of parts one after the other: their segments in a row, the steepest first (infimal convolution)."""
+    first_s, first_j = (sum(float(getattr(b, name)[0]) for b in bounds) for name in ("time_s", "energy_j"))
+    steps_s = np.concatenate([np.diff(bound.time_s) for bound in bounds])
+    steps_j = np.concatenate([np.diff(bound.energy_j) for bound in bounds])
+    order = np.argsort(steps_j / steps_s, kind="stable")
+    time_s = np.cumsum(np.concatenate([[first_s], steps_s[order]]))
+    energy_j = np.cumsum(np.concatenate([[first_j], steps_j[order]]))
+    distinct = np.append(True, np.diff(time_s) > 0)  # a step can vanish beside a long time
+    return Bound(time_s[distinct], energy_j[distinct])
+
+
+def in_parallel(bounds: Sequence[Bound], wait_powers_w: Sequence[float]) -> Bound:
+    """Bound of parts side by side that are done together: the sum, from where all are possible."""
+    time_s = np.unique(np.concatenate([bound.time_s for bound in bounds]))
+    time_s = time_s[time_s >= max(bound.time_s[0] for bound in bounds)]
+    parts = [bound._values(time_s, power_w) for bound, power_w in zip(bounds, wait_powers_w, strict=True)]
+    return Bound(time_s, np.sum(parts, axis=0))

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewise.errors import InfeasibleError, UsageError
-from joulewise.frontier import pareto
+from joulewise.frontier import pareto, serial
 from joulewise.frontier.bound import Bound
 from joulewise.frontier.columns import TRUST, Columns, Floats
 from joulewise.frontier.objective import Objective
@@ -69,6 +69,8 @@ class Frontier:
             raise UsageError("wait_power_w is not usable", f"{self.wait_power_w!r}", "give finite watts, not negative")
         if not 0.0 <= tolerance_frac < 1.0:
             raise UsageError("tolerance_frac is not usable", f"{tolerance_frac!r}", "give a fraction from 0 to below 1")
+        if self.stated_bound is not None:
+            self.stated_bound.check_effective(self.wait_power_w)
         columns = self.columns
         columns = columns.take(pareto.non_dominated(columns.time_s, self._effective(columns)))
         if tolerance_frac:
@@ -139,6 +141,38 @@ class Frontier:
         """
         return cls(Columns.from_arrays(time_s, energy_j, settings, provenance), wait_power_w, bound, tolerance_frac)
 
+    @classmethod
+    def from_dict(cls, document: object) -> Frontier:
+        """The frontier of which `to_dict` made ``document``, exactly; lists in settings become tuples.
+
+        Raises:
+            UsageError: If the document is of another schema or version, or does not hold a frontier.
+        """
+        columns, fields = serial.load(document)
+        try:
+            bound, wait_power_w = fields["bound"], float(fields["wait_power_w"])
+            stated = None if bound is None else Bound(bound["time_s"], bound["energy_j"])
+        except UsageError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            seen = f"{type(error).__name__}: {error}"
+            raise UsageError("a frontier document has an unusable field", seen, "write it again") from error
+        frontier = cls(columns, wait_power_w, stated)
+        if len(frontier) != len(columns.time_s) or not np.array_equal(frontier.time_s, columns.time_s):
+            seen = f"{len(columns.time_s)} points, of which {len(frontier)} are non-dominated"
+            raise UsageError("a document does not hold a frontier", seen, "use from_table for points of any kind")
+        return frontier
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON document with ``"schema": "joulewise.frontier/1"``.
+
+        Raises:
+            UsageError: If a setting is not None, bool, int, float, str or a tuple of these.
+        """
+        stated = self.stated_bound
+        bound = None if stated is None else {"time_s": stated.time_s.tolist(), "energy_j": stated.energy_j.tolist()}
+        return {**serial.dump(self.columns), "wait_power_w": self.wait_power_w, "bound": bound}
+
     # --- what it holds
 
     @property
@@ -173,7 +207,7 @@ class Frontier:
         """The stated bound, or else the lower convex envelope of the points."""
         if self.stated_bound is not None:
             return self.stated_bound
-        hull = pareto.lower_hull(self.time_s, self.effective_energy_j)
+        hull = pareto.lower_hull(self.time_s, self.energy_j)  # a line subtracted does not change the hull
         return Bound(self.time_s[hull], self.energy_j[hull])
 
     def __len__(self) -> int:
@@ -220,8 +254,8 @@ class Frontier:
         return self.take(self._improving)
 
     def envelope(self) -> Frontier:
-        """The points on the lower convex hull of effective energy over time."""
-        return self.take(pareto.lower_hull(self.time_s, self.effective_energy_j))
+        """The points on the lower convex hull of energy over time (own or effective: they differ by a line)."""
+        return self.take(pareto.lower_hull(self.time_s, self.energy_j))
 
     def bound_j(self, time_s: float) -> float:
         """Lower bound on the energy, up to ``time_s``, of anything that is done within ``time_s`` [J].
