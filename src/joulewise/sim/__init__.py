@@ -1,1 +1,1 @@
-"""."""
+"""Worlds: workloads that run on the twins of devices."""

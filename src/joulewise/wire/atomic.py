@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from joulewise.errors import UsageError
@@ -31,9 +32,10 @@ def write_text_atomically(path: str | Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(
-            f"cannot write {target}", f"seen: {error.strerror or error}", "name a file in a directory you can write to"
+            f"cannot write {target}", f"seen: {error}", "name a file in a directory you can write to"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError, ValueError):
+            temporary.unlink()

@@ -112,9 +112,10 @@ def _read_lines(file: str, path: Path) -> list[str]:
         seen = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
         row = error.object[: error.start].count(b"\n") + 1
         raise InputFileError(file, row, "the file is not UTF-8 text", seen, "save it as CSV in UTF-8") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
         raise InputFileError(
-            file, None, "cannot read the profile", error.strerror or str(error), "name a readable CSV file"
+            file, None, "cannot read the profile", reason or str(error), "name a readable CSV file"
         ) from error
 
 

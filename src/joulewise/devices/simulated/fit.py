@@ -139,13 +139,13 @@ def _fit_at_cap(
         key = (instruction, _rounded(a_s), _rounded(b_s_ghz), _rounded(scale))
         merged.setdefault(key, []).append(stage)
     operations = tuple(OperationLaw(key[0], tuple(sorted(stages)), *key[1:]) for key, stages in merged.items())
-    return squares + error, power * float(scales[0]), operations
+    return squares + error, power * scales[0], operations
 
 
 def _relative_least_squares(matrix: _Floats, target: _Floats) -> tuple[_Floats, float]:
     """Solution x of matrix @ x ≈ target with the least sum of squared relative errors, and that sum."""
     relative = matrix / target[:, None]
-    solution = np.linalg.lstsq(relative, np.ones_like(target), rcond=None)[0]
+    solution = np.linalg.lstsq(relative, np.ones_like(target), rcond=None)[0].astype(np.float64)
     return solution, float(np.sum((relative @ solution - 1) ** 2))
 
 
