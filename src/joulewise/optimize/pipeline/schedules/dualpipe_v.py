@@ -3,10 +3,10 @@
 Theory of operation. Rank r of S holds stages r and 2S - 1 - r, as in ZB-V. In steady state each forward pass of one
 chunk is paired with a backward pass of the other, so that an engine can hide the communication of one behind the
 computation of the other; here the two follow one another on their rank. Backward passes stay whole in steady state and
-are split only where their weight gradients fill a gap, at the beginning and in the last half of the drain. With the
-same times on all ranks the bubble is (S - 1)(t_forward + max(0, t_input - t_weight)). The published bubble,
-(S - 1)(t_pair + t_backward - 3 t_weight), is longer by t_input for each rank below the first because there a pair ends
-as a whole. At most 2S + 1 chunk activations are kept on a rank.
+are split only where their weight gradients fill a gap, at the beginning and in the last half of the drain. With
+t_forward = t_input >= t_weight on all ranks the bubble is (S - 1)(t_forward + t_input - t_weight). If a pair starts and
+ends as one block, it is the published (S - 1)(t_pair + t_backward - 3 t_weight). At most 2S + 1 chunk activations are
+kept on a rank.
 
 Source: deepseek2024 (DeepSeek-V3), section 3.2.1; qi2025 (DualPipe without the dual: the cut in half). We take the pair
 as two operations in a row, without a gain from overlap.

@@ -3,9 +3,9 @@
 Theory of operation. Only the gradient by input is awaited by another rank; the gradient by weight can come any time
 later. Rank r of S fills like 1F1B, but puts off weight gradients until r of them are owed, then pays one in every
 turn, and pays the rest while the pipeline drains. Every rank keeps at most S microbatches' activations, which is what
-the first rank of 1F1B keeps. With the same times on all ranks and M >= S the bubble is
-(S - 1)(t_forward + max(0, t_input - t_weight)): a third of 1F1B's if the three take the same time t, which for fewer
-microbatches grows to (2S - 1 - M) t.
+the first rank of 1F1B keeps. With the same times on all ranks, t_weight the shortest of the three, and M >= S, the
+bubble is (S - 1)(t_forward + t_input - t_weight): a third of 1F1B's if the three take the same time t. For fewer
+microbatches it grows to (2S - 1 - M) t.
 
 Source: qi2024 (zero bubble pipeline parallelism), section 2.1 and figure 3.
 """
