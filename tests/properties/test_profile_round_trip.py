@@ -21,7 +21,7 @@ def profiles(draw: st.DrawFn) -> Profile:
     readings = []
     for stage in range(stages):
         for instruction in (Instruction.FORWARD, Instruction.BACKWARD):
-            work = draw(st.floats(1, 50))
+            work = draw(st.floats(1, 5))
             for clock in clocks:
                 for _ in range(draw(st.integers(1, 2))):
                     time = work / clock

@@ -56,8 +56,10 @@ def check_rows(file: str, rows: Sequence[Row]) -> None:
     for (stage, instruction), group in operations.items():
         if instruction in _COMPUTATIONS and group[0].reading.clock_mhz is not None:
             name = f"{instruction} of stage {stage}"
-            _check_trend(file, group, f"the time of {name} does not fall", lambda one: one.time_s, -1)
-            _check_trend(file, group, f"the power of {name} does not rise", lambda one: one.energy_j / one.time_s, +1)
+            _check_trend(file, group, f"the time of {name} does not fall", lambda one: one.time_s, "s", -1)
+            _check_trend(
+                file, group, f"the power of {name} does not rise", lambda one: one.energy_j / one.time_s, "W", +1
+            )
 
 
 def _check_stages(file: str, operations: Operations) -> None:
@@ -154,7 +156,9 @@ def _check_time(file: str, operations: Operations) -> None:
                 )
 
 
-def _check_trend(file: str, rows: list[Row], what: str, value: Callable[[Reading], float], sign: int) -> None:
+def _check_trend(
+    file: str, rows: list[Row], what: str, value: Callable[[Reading], float], unit: str, sign: int
+) -> None:
     """Raise unless ``value`` is nearly flat or goes with the clock (``sign`` +1) or against it (−1)."""
     at_clock: dict[int, list[float]] = {}
     for row in rows:
@@ -170,7 +174,7 @@ def _check_trend(file: str, rows: list[Row], what: str, value: Callable[[Reading
             file,
             rows[0].line,
             f"{what} with the clock",
-            f"{values[slowest]:.4g} at {clocks[slowest]} MHz and {values[fastest]:.4g} at {clocks[fastest]} MHz, "
+            f"{values[slowest]:.4g} {unit} at {clocks[slowest]} MHz and {values[fastest]:.4g} {unit} at {clocks[fastest]} MHz, "
             f"rank correlation {trend:+.2f} over {len(clocks)} clocks",
             "check that the columns are not mixed up and that the clock was held while measuring",
         )
