@@ -38,7 +38,7 @@ class Columns:
 
     def __post_init__(self) -> None:
         """Check every value; freeze the arrays."""
-        if not len(self.time_s):
+        if not self.time_s.size:
             raise UsageError("a frontier cannot be made of nothing", "0 points", "give at least one point")
         for name in ("time_s", "energy_j", "time_sd_s", "energy_sd_j"):
             column: Floats = getattr(self, name)

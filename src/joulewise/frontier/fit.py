@@ -158,10 +158,10 @@ def fit_convex(time_s: ArrayLike, energy_j: ArrayLike, weights: ArrayLike | None
 
 
 def _straight(x: Floats, y: Floats, rate: float) -> tuple[float, float, float]:
-    """Best (height, drop) of height − drop·(1 − exp(−rate·x))/rate at a given rate, and the sum of squared errors."""
+    """Best height − drop·(1 − exp(−rate·x))/rate with drop >= 0: height, drop and sum of squared errors."""
     bend = -np.expm1(-rate * x) / rate
     centred = bend - bend.mean()
-    drop = -float(centred @ y) / float(centred @ centred)
+    drop = max(0.0, -float(centred @ y) / float(centred @ centred))
     height = float(y.mean()) + drop * float(bend.mean())
     error = height - drop * bend - y
     return height, drop, float(error @ error)
