@@ -56,10 +56,9 @@ def check_rows(file: str, rows: Sequence[Row]) -> None:
     for (stage, instruction), group in operations.items():
         if instruction in _COMPUTATIONS and group[0].reading.clock_mhz is not None:
             name = f"{instruction} of stage {stage}"
-            _check_trend(file, group, f"the time of {name} does not fall", lambda one: one.time_s, "s", -1)
-            _check_trend(
-                file, group, f"the power of {name} does not rise", lambda one: one.energy_j / one.time_s, "W", +1
-            )
+            falls, rises = f"the time of {name} does not fall", f"the power of {name} does not rise"
+            _check_trend(file, group, falls, "s", value=lambda one: one.time_s, sign=-1)
+            _check_trend(file, group, rises, "W", value=lambda one: one.energy_j / one.time_s, sign=+1)
 
 
 def _check_stages(file: str, operations: Operations) -> None:
@@ -157,7 +156,7 @@ def _check_time(file: str, operations: Operations) -> None:
 
 
 def _check_trend(
-    file: str, rows: list[Row], what: str, value: Callable[[Reading], float], unit: str, sign: int
+    file: str, rows: list[Row], what: str, unit: str, *, value: Callable[[Reading], float], sign: int
 ) -> None:
     """Raise unless ``value`` is nearly flat or goes with the clock (``sign`` +1) or against it (−1)."""
     at_clock: dict[int, list[float]] = {}
@@ -169,12 +168,11 @@ def _check_trend(
     agree = np.sign(np.subtract.outer(clocks, clocks)) * np.sign(np.subtract.outer(values, values))
     trend = float(agree.sum()) / (len(clocks) * (len(clocks) - 1))  # Kendall's tau
     if spread > FLAT_FRAC and sign * trend < LEAST_TREND:
-        slowest, fastest = int(clocks.argmin()), int(clocks.argmax())
+        ends = [f"{values[at]:.4g} {unit} at {clocks[at]} MHz" for at in (clocks.argmin(), clocks.argmax())]
         raise InputFileError(
             file,
             rows[0].line,
             f"{what} with the clock",
-            f"{values[slowest]:.4g} {unit} at {clocks[slowest]} MHz and {values[fastest]:.4g} {unit} at {clocks[fastest]} MHz, "
-            f"rank correlation {trend:+.2f} over {len(clocks)} clocks",
+            f"{ends[0]} and {ends[1]}, rank correlation {trend:+.2f} over {len(clocks)} clocks",
             "check that the columns are not mixed up and that the clock was held while measuring",
         )
