@@ -38,7 +38,8 @@ class Operation:
         """For people: what, of which stage and microbatch, where."""
         place = "on a link" if self.rank is None else f"on rank {self.rank}"
         label = f"{self.label!r}: " if self.label else ""
-        return f"{label}{self.instruction} of stage {self.stage}, microbatch {self.microbatch}, {place}"
+        microbatch = "" if self.microbatch < 0 else f", microbatch {self.microbatch}"
+        return f"{label}{self.instruction} of stage {self.stage}{microbatch}, {place}"
 
 
 @dataclass(frozen=True, eq=False)

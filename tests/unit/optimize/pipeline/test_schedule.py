@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from joulewise.errors import UsageError
 from joulewise.optimize.pipeline.schedule import Operation, Schedule
+from joulewise.optimize.pipeline.schedules.model import schedule_of_model
 from joulewise.records import Instruction
 
 A, B, C = (Operation(Instruction.FORWARD, rank, rank, 0) for rank in range(3))
@@ -70,6 +71,24 @@ def test_the_cycle_is_named_in_order_and_without_bystanders() -> None:
     assert "optimizer" not in error.value.seen
     places = [error.value.seen.index(f"forward of stage {stage}") for stage in (0, 1, 2)]
     assert sorted(places) in ([places[i], places[(i + 1) % 3], places[(i + 2) % 3]] for i in range(3))
+
+
+@pytest.mark.parametrize("letters", ["BF", "FWI", "WFI", "FBR", "IFW", "RFB"])
+def test_an_order_that_contradicts_the_model_is_refused(letters: str) -> None:
+    instructions = {
+        "F": Instruction.FORWARD,
+        "R": Instruction.RECOMPUTATION,
+        "B": Instruction.BACKWARD,
+        "I": Instruction.BACKWARD_INPUT,
+        "W": Instruction.BACKWARD_WEIGHT,
+    }
+    with pytest.raises(UsageError, match="cycle of"):
+        schedule_of_model("x", [[Operation(instructions[letter], 0, 0, 0) for letter in letters]])
+
+
+def test_operations_are_named_for_people() -> None:
+    assert str(LINK) == "'activation': p2p of stage 0, microbatch 0, on a link"
+    assert str(Operation(Instruction.OPTIMIZER, 1, 3, -1)) == "optimizer of stage 3, on rank 1"
 
 
 @st.composite

@@ -54,6 +54,9 @@ def test_constants_stand_in_their_places(data: st.DataObject, name: str, ranks: 
                 assert following == Operation(Instruction.OPTIMIZER, here.rank, here.stage, -1)
         once = [o for o in work if o.microbatch == -1]
         assert work[len(work) - len(once) :] == once
+        weight_gradients = (Instruction.BACKWARD, Instruction.BACKWARD_WEIGHT)
+        last = {o.stage: place for place, o in enumerate(work) if o.instruction in weight_gradients}
+        assert [last[o.stage] for o in once] == sorted(last[o.stage] for o in once)
 
 
 @given(st.data(), st.sampled_from(list(SCHEDULES)), st.integers(1, 3))
