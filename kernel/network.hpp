@@ -1,0 +1,222 @@
+// Activity-on-arc network of a schedule, with a spanning tree kept for the network simplex method.
+//
+// Every operation is an arc from its start event to its end event; a dependency is an arc of length zero.
+// An arc carries a convex piecewise linear cost over its duration: hull durations d[0] < ... < d[K] and slopes
+// s[1] > ... > s[K] > 0 between them (s[0] is infinite, s[K+1] is zero). Its dual is an arc whose length falls from d[K]
+// to d[0] as its flow x passes s[K], ..., s[1]. An arc is in one of two states:
+//
+//   basic at level j     (a tree arc):  head - tail = d[j],             s[j+1] <= x <= s[j]
+//   nonbasic at level j:                d[j-1] <= head - tail <= d[j],  x = s[j]        (d[K+1] is infinite)
+//
+// All numbers are integers on grids that the caller chooses; nothing is compared with a tolerance.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace joulewise {
+
+using Int = std::int64_t;
+using Index = std::int32_t;
+constexpr Int kInfinite = std::numeric_limits<Int>::max() / 4;
+
+// Hulls of all kinds of operation: kind c owns points first[c] .. first[c+1]-1 of duration and slope;
+// slope[p] lies left of point p, and that of a kind's first point is ignored.
+struct Hulls {
+    std::vector<Index> first;
+    std::vector<Int> duration, slope;
+};
+
+struct Network {
+    struct Window {  // what a nonbasic arc allows its two events to be apart
+        Int low, high;
+    };
+    struct Incidence {
+        Index arc, other;
+        bool out;
+    };
+    struct Tree {
+        Index parent = -1, arc = -1, child = -1, next = -1, previous = -1, size = 1;
+    };
+
+    Index operations = 0, nodes = 0, arcs = 0, source = 0, sink = 0;
+    Index back = 0;  // arc from sink to source that holds the makespan at a deadline; the sweep leaves it free
+    std::vector<Index> tail, head;
+    std::vector<Index> points_at;  // arc -> its first entry in durations; slopes are at points_at + arc (one more each)
+    std::vector<Index> last;       // arc -> K
+    std::vector<Int> durations, slopes;
+    std::vector<Index> incidence_first;
+    std::vector<Incidence> incidences;
+
+    std::vector<Index> level;
+    std::vector<Int> flow;
+    std::vector<Window> window;
+    std::vector<Int> time;  // potential of each event
+    std::vector<Tree> tree;
+    std::vector<std::uint8_t> marked;
+
+    Network(Index operation_count, const std::vector<Index>& kind, const std::vector<Index>& edges, const Hulls& hulls);
+
+    Int d(Index arc, Index j) const { return durations[points_at[arc] + j]; }
+    Int s(Index arc, Index j) const { return slopes[points_at[arc] + arc + j]; }
+    Int makespan() const { return time[sink] - time[source]; }
+    Int apart(Index arc) const { return time[head[arc]] - time[tail[arc]]; }
+
+    void make_basic(Index arc, Index j) { level[arc] = j; }
+    void make_nonbasic(Index arc, Index j) {
+        level[arc] = j;
+        flow[arc] = s(arc, j);
+        window[arc] = {d(arc, j - 1), j > last[arc] ? kInfinite : d(arc, j)};
+    }
+    // Flow that the tree arc above node v can still take in the direction away from the root (or towards it).
+    Int room(Index v, bool away) const {
+        const Index a = tree[v].arc, j = level[a];
+        if ((head[a] == v) != away) return flow[a] - s(a, j + 1);
+        return j == 0 ? kInfinite : s(a, j) - flow[a];
+    }
+
+    void link(Index v, Index parent, Index arc);
+    void unlink(Index v);
+    void hang(Index v, Index parent, Index arc);   // make v the root of its part, then its parent's child
+    Index cut(Index v);                            // take v's part out of the tree; its size
+    void collect(Index root, std::vector<Index>& out) const;  // a part of the tree, root first
+
+private:
+    std::vector<std::pair<Index, Index>> path_;  // (node, arc above it), reused by hang
+    void add_arc(Index from, Index to, const Int* d_first, const Int* s_first, Index k);
+    void build_longest_path_tree();
+};
+
+inline void Network::add_arc(Index from, Index to, const Int* d_first, const Int* s_first, Index k) {
+    tail.push_back(from);
+    head.push_back(to);
+    points_at.push_back(static_cast<Index>(durations.size()));
+    last.push_back(k);
+    durations.insert(durations.end(), d_first, d_first + k + 1);
+    slopes.push_back(kInfinite);
+    slopes.insert(slopes.end(), s_first + 1, s_first + k + 1);
+    slopes.push_back(0);
+}
+
+inline Network::Network(Index operation_count, const std::vector<Index>& kind, const std::vector<Index>& edges,
+                        const Hulls& hulls)
+    : operations(operation_count), nodes(2 * operation_count + 2), source(2 * operation_count),
+      sink(2 * operation_count + 1) {
+    const Int zero = 0;
+    std::vector<std::uint8_t> has_before(operations, 0), has_after(operations, 0);
+    for (Index i = 0; i < operations; ++i) {
+        const Index p = hulls.first[kind[i]];
+        add_arc(2 * i, 2 * i + 1, &hulls.duration[p], &hulls.slope[p], hulls.first[kind[i] + 1] - p - 1);
+    }
+    for (std::size_t e = 0; e + 1 < edges.size(); e += 2) {
+        has_after[edges[e]] = has_before[edges[e + 1]] = 1;
+        add_arc(2 * edges[e] + 1, 2 * edges[e + 1], &zero, &zero, 0);
+    }
+    for (Index i = 0; i < operations; ++i) {
+        if (!has_before[i]) add_arc(source, 2 * i, &zero, &zero, 0);
+        if (!has_after[i]) add_arc(2 * i + 1, sink, &zero, &zero, 0);
+    }
+    back = static_cast<Index>(tail.size());
+    add_arc(sink, source, &zero, &zero, 0);
+    arcs = static_cast<Index>(tail.size());
+    incidence_first.assign(nodes + 1, 0);
+    for (Index a = 0; a < arcs; ++a) ++incidence_first[tail[a] + 1], ++incidence_first[head[a] + 1];
+    for (Index v = 0; v < nodes; ++v) incidence_first[v + 1] += incidence_first[v];
+    incidences.resize(2 * static_cast<std::size_t>(arcs));
+    std::vector<Index> next(incidence_first.begin(), incidence_first.end() - 1);
+    for (Index a = 0; a < arcs; ++a) {
+        incidences[next[tail[a]]++] = {a, head[a], true};
+        incidences[next[head[a]]++] = {a, tail[a], false};
+    }
+    build_longest_path_tree();
+}
+
+// Every operation at its longest hull duration, no flow, events as early as they can be.
+inline void Network::build_longest_path_tree() {
+    level.assign(arcs, 0);
+    flow.assign(arcs, 0);
+    window.assign(arcs, {0, kInfinite});
+    time.assign(nodes, -1);
+    tree.assign(nodes, Tree{});
+    marked.assign(nodes, 0);
+    for (Index a = 0; a < arcs; ++a) make_nonbasic(a, last[a] + 1);
+    window[back].low = -kInfinite;
+    std::vector<Index> waiting(nodes, 0), order{source}, reached_by(nodes, -1);
+    for (Index a = 0; a < back; ++a) ++waiting[head[a]];
+    order.reserve(nodes);
+    time[source] = 0;
+    for (std::size_t q = 0; q < order.size(); ++q) {
+        const Index u = order[q];
+        for (Index k = incidence_first[u]; k < incidence_first[u + 1]; ++k) {
+            if (!incidences[k].out || incidences[k].arc == back) continue;
+            const Index a = incidences[k].arc, v = incidences[k].other;
+            const Int t = time[u] + d(a, last[a]);
+            if (t > time[v]) time[v] = t, reached_by[v] = a;
+            if (--waiting[v] == 0) order.push_back(v);
+        }
+    }
+    if (order.size() != static_cast<std::size_t>(nodes)) throw std::invalid_argument("the operations depend on each other in a cycle");
+    for (std::size_t q = 1; q < order.size(); ++q) {
+        const Index v = order[q], a = reached_by[v];
+        link(v, tail[a], a);
+        make_basic(a, last[a]);
+    }
+    for (std::size_t q = order.size() - 1; q > 0; --q) tree[tree[order[q]].parent].size += tree[order[q]].size;
+}
+
+inline void Network::link(Index v, Index parent, Index arc) {
+    Tree& node = tree[v];
+    node.parent = parent;
+    node.arc = arc;
+    node.next = tree[parent].child;
+    node.previous = -1;
+    if (node.next >= 0) tree[node.next].previous = v;
+    tree[parent].child = v;
+}
+
+inline void Network::unlink(Index v) {
+    const Tree& node = tree[v];
+    if (node.previous >= 0)
+        tree[node.previous].next = node.next;
+    else
+        tree[node.parent].child = node.next;
+    if (node.next >= 0) tree[node.next].previous = node.previous;
+}
+
+inline Index Network::cut(Index v) {
+    const Index size = tree[v].size;
+    for (Index w = tree[v].parent; w >= 0; w = tree[w].parent) tree[w].size -= size;
+    unlink(v);
+    tree[v].parent = tree[v].arc = -1;
+    return size;
+}
+
+inline void Network::hang(Index v, Index parent, Index arc) {
+    path_.clear();
+    for (Index w = v; w >= 0; w = tree[w].parent) path_.emplace_back(w, tree[w].arc);
+    const Index total = tree[path_.back().first].size;
+    for (std::size_t i = 0; i + 1 < path_.size(); ++i) unlink(path_[i].first);
+    Index below = tree[v].size;  // size of the previous node's old part
+    tree[v].size = total;
+    for (std::size_t i = 1; i < path_.size(); ++i) {
+        const Index w = path_[i].first, old = tree[w].size;
+        link(w, path_[i - 1].first, path_[i - 1].second);
+        tree[w].size = total - below;
+        below = old;
+    }
+    link(v, parent, arc);
+    for (Index w = parent; w >= 0; w = tree[w].parent) tree[w].size += total;
+}
+
+inline void Network::collect(Index root, std::vector<Index>& out) const {
+    out.clear();
+    out.push_back(root);
+    for (std::size_t q = 0; q < out.size(); ++q)
+        for (Index c = tree[out[q]].child; c >= 0; c = tree[c].next) out.push_back(c);
+}
+
+}  // namespace joulewise

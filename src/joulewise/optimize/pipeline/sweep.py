@@ -1,0 +1,82 @@
+"""The exact solver: one sweep of the compiled kernel over the whole frontier.
+
+The relaxation lets every operation take any time within its range, at the cost of the lower convex hull of its
+options. Its frontier is piecewise linear, and the kernel walks it from T_max to T_min, from breakpoint to breakpoint
+(see docs/explanations/planner.md). Plans for deadlines are rounded on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joulewise.frontier.bound import Bound
+from joulewise.optimize.pipeline.grid import Grid
+from joulewise.optimize.pipeline.problem import PipelineProblem
+from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.solver import Progress, Solution
+
+CAUTIONS = (0.03, 0.3, 1.0)
+VISITS = 20_000_000
+"""How hard a thorough plan is worked on: dives, and operations that local search may look at."""
+
+
+class SweepSolver:
+    """Parametric network simplex on integers."""
+
+    name = "sweep"
+
+    def __init__(self, hull_error_frac: float = 0.0) -> None:
+        self.hull_error_frac = hull_error_frac
+
+    def solve(
+        self, problem: PipelineProblem, deadlines_s: Sequence[float], thorough: bool, progress: Progress | None
+    ) -> Solution:
+        """See `solver.Solver`."""
+        from joulewise.optimize.pipeline import _kernel  # noqa: PLC0415 (optional at install)
+
+        grid = Grid.of(problem, self.hull_error_frac)
+        slowest = _makespan(problem, grid, -1)
+        fastest = _makespan(problem, grid, 0)
+        ticks = np.floor(np.asarray(deadlines_s, dtype=np.float64) / grid.time_tick_s).astype(np.int64)
+        falling = np.argsort(-ticks, kind="stable")
+        span = max(1, slowest - fastest)
+        answer = _kernel.solve(
+            problem.kind,
+            np.ascontiguousarray(problem.schedule.edges.reshape(-1)),
+            grid.hull_first,
+            grid.hull_time,
+            grid.hull_slope,
+            grid.first,
+            grid.time,
+            grid.cost,
+            np.maximum(ticks[falling], fastest),
+            np.array(CAUTIONS if thorough else (), dtype=np.float64),
+            VISITS if thorough else 0,
+            None if progress is None else lambda makespan: progress((slowest - makespan) / span),
+        )
+        choices = np.empty((len(falling), len(problem.kind)), dtype=np.int16)
+        choices[falling] = grid.rows(problem.kind, answer["plans"])
+        return Solution(_bound(problem, grid, answer["makespan"], answer["cost"]), choices, self.name)
+
+
+def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], cost: NDArray[np.float64]) -> Bound:
+    """The frontier of the relaxation, in total energy."""
+    cheapest = problem.cheapest[np.newaxis]
+    t_max, e_max = realise(problem, cheapest)
+    time_s = makespan[::-1] * grid.time_tick_s
+    effective_j = cost[::-1] * (grid.time_tick_s * grid.slope_tick_w)
+    base_j = float(e_max[0]) - problem.total_wait_power_w * float(t_max[0])
+    return Bound(time_s, base_j + effective_j + problem.total_wait_power_w * time_s)
+
+
+def _makespan(problem: PipelineProblem, grid: Grid, which: int) -> int:
+    """Iteration time in ticks with every operation at its first (0) or last (-1) option."""
+    at = grid.first[:-1] if which == 0 else grid.first[1:] - 1
+    duration = grid.time[at][problem.kind].tolist()
+    ends: list[int] = []
+    for length, before in zip(duration, problem.predecessors, strict=True):
+        ends.append(length + max((ends[u] for u in before), default=0))
+    return max(ends)
