@@ -1,0 +1,103 @@
+"""The shell of a report: one HTML file that holds its styles, scripts and data and asks the network for nothing.
+
+A content security policy inside the file forbids every request and every script but the two that it holds, which it
+names by their digest. So text that slips through as markup still cannot run, and plotly.js cannot fetch anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from joulewise.errors import UsageError
+
+
+def render_page(title: str, body: str, data: dict[str, Any]) -> str:
+    """The whole HTML text.
+
+    Args:
+        title: Window title, as plain text.
+        body: Markup of the page, already escaped.
+        data: What the page's script draws; JSON values without NaN.
+    """
+    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # noqa: PLC0415  five megabytes of text
+
+    scripts = [_script_text(get_plotlyjs()), _script_text(_asset("report.js"))]
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            "script-src " + " ".join(_digest(script) for script in scripts),
+            "style-src 'unsafe-inline'",
+            "img-src data: blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<link rel="icon" href="data:,">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{_asset('report.css')}</style>",
+            "</head>",
+            "<body>",
+            body,
+            f'<script type="application/json" id="report-data">{embed_json(data)}</script>',
+            *(f"<script>{script}</script>" for script in scripts),
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def embed_json(value: Any) -> str:
+    """JSON that may stand inside a script element: it holds no ``<``, ``>`` or ``&``, so no tag can end early.
+
+    Raises:
+        ValueError: If a number is NaN or infinite.
+    """
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` so that a reader finds the old file or the new one, never a part.
+
+    Raises:
+        UsageError: If the file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"the report {path} cannot be written", str(error.strerror), "name a file in a folder you may write to"
+        ) from error
+
+
+def _asset(name: str) -> str:
+    return files("joulewise.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _script_text(source: str) -> str:
+    """Source in the form in which a browser's parser sees it, so that its digest is the one that is checked."""
+    return source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script").replace("\0", "\\0")
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
