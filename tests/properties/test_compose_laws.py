@@ -171,6 +171,29 @@ def test_a_stated_bound_that_says_no_more_than_the_points_changes_nothing_in_ser
     assert [with_it.bound_j(t) for t in without.time_s] == pytest.approx([without.bound_j(t) for t in without.time_s])
 
 
+reals = st.lists(st.tuples(st.floats(0, 1e3), st.floats(0, 1e3)), min_size=1, max_size=6)
+
+
+def of(rows: list[tuple[float, float]], wait_power_w: float) -> Frontier:
+    time_s, energy_j = zip(*rows, strict=True)
+    return Frontier.from_arrays(time_s, energy_j, range(len(rows)), Provenance.MODELLED, wait_power_w=wait_power_w)
+
+
+@given(reals, reals, st.floats(0, 1e2), st.floats(0, 1e2))
+def test_any_floats_cost_no_more_than_rounding(one, other, power_w, its_power_w):
+    a, b, c = of(one, power_w), of(other, power_w), of(other, its_power_w)
+    in_line, abreast = series(a, b), parallel(a, c)
+    assert_is_frontier(in_line)
+    assert_is_frontier(abreast)
+    for p, q in itertools.product(a, b):
+        end_s = p.time_s + q.time_s
+        assert in_line.at_straggler(end_s).energy_j <= p.energy_j + q.energy_j + 1e-8
+    for p, q in itertools.product(a, c):
+        end_s = max(p.time_s, q.time_s)
+        waiting_j = power_w * (end_s - p.time_s) + its_power_w * (end_s - q.time_s)
+        assert abreast.at_straggler(end_s).energy_j <= p.energy_j + q.energy_j + waiting_j + 1e-8
+
+
 def test_blocks_do_not_change_the_result():
     """1,100 x 1,100 sums take more than one block; a sum of straight lines is known in closed form."""
     n = 1100

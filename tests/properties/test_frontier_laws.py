@@ -197,6 +197,14 @@ def test_no_point_and_no_mixture_of_points_lies_below_the_bound(frontier, share)
     assert later_j == pytest.approx(3.0 * frontier.wait_power_w)
 
 
+@given(st.lists(st.tuples(any_size, any_size), min_size=1, max_size=20), st.floats(0, 1e3))
+def test_the_bound_lies_below_every_point_for_any_floats(rows, wait_power_w):
+    time_s, energy_j = zip(*rows, strict=True)
+    frontier = Frontier.from_arrays(time_s, energy_j, range(len(rows)), Provenance.MODELLED, wait_power_w=wait_power_w)
+    rounding_j = 1e-12 * (max(energy_j) + wait_power_w * max(time_s)) + 1e-300
+    assert all(frontier.bound_j(t) <= e + rounding_j for t, e in rows)
+
+
 @given(frontiers(12))
 def test_the_envelope_is_convex_and_touches_the_bound(frontier):
     envelope = frontier.envelope()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -70,25 +71,30 @@ class Columns:
         """Columns of single samples; ``settings`` is kept as it is."""
         try:
             time, energy = np.array(time_s, dtype=np.float64), np.array(energy_j, dtype=np.float64)
+            doubt = np.full(len(settings), TRUST.index(provenance), dtype=np.int64)
         except (TypeError, ValueError) as error:
-            raise UsageError("times and energies must be numbers", str(error), "give two arrays of floats") from error
-        n = len(settings)
-        doubt = np.full(n, TRUST.index(Provenance(provenance)), dtype=np.int64)
-        return cls(time, energy, settings, doubt, np.ones(n, dtype=np.int64), np.zeros(n), np.zeros(n))
+            fix = "give two arrays of numbers, and a Provenance"
+            raise UsageError("these arrays hold no points", str(error), fix) from error
+        one, zero = np.ones(len(settings), dtype=np.int64), np.zeros(len(settings))
+        return cls(time, energy, settings, doubt, one, zero, zero)
 
     @classmethod
     def from_points(cls, points: Iterable[Point]) -> Columns:
         """Columns of points, unmerged."""
-        rows = list(points)
-        return cls(
-            time_s=np.array([p.time_s for p in rows], dtype=np.float64),
-            energy_j=np.array([p.energy_j for p in rows], dtype=np.float64),
-            settings=[p.setting for p in rows],
-            doubt=np.array([TRUST.index(p.provenance) for p in rows], dtype=np.int64),
-            samples=np.array([p.samples for p in rows], dtype=np.int64),
-            time_sd_s=np.array([p.time_sd_s for p in rows], dtype=np.float64),
-            energy_sd_j=np.array([p.energy_sd_j for p in rows], dtype=np.float64),
-        )
+        rows, settings, doubt, samples = [], [], [], []
+        for number, point in enumerate(points):
+            try:
+                values = (point.time_s, point.energy_j, point.time_sd_s, point.energy_sd_j)
+                rows.append(tuple(map(float, values)))
+                samples.append(operator.index(point.samples))
+                doubt.append(TRUST.index(point.provenance))
+            except (TypeError, ValueError) as error:
+                fix = "give numbers, a whole number of samples, and a Provenance"
+                raise UsageError(f"row {number} (counted from 0) is not a point", str(error), fix) from error
+            settings.append(point.setting)
+        time_s, energy_j, time_sd_s, energy_sd_j = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+        doubts, counts = np.array(doubt, dtype=np.int64), np.array(samples, dtype=np.int64)
+        return cls(time_s, energy_j, settings, doubts, counts, time_sd_s, energy_sd_j)
 
     @classmethod
     def from_table(cls, rows: Iterable[Mapping[str, Any]], provenance: Provenance) -> Columns:

@@ -90,6 +90,13 @@ def parallel(*frontiers: Frontier) -> Frontier:
 
     Raises:
         UsageError: If there is none.
+
+    Example:
+        >>> from joulewise.records import Provenance
+        >>> slow = Frontier.from_arrays([3], [9], ["slow"], Provenance.MODELLED, wait_power_w=1.0)
+        >>> quick = Frontier.from_arrays([1, 2], [9, 5], ["max", "low"], Provenance.MODELLED, wait_power_w=1.0)
+        >>> [(p.time_s, p.energy_j, p.setting) for p in parallel(slow, quick)]
+        [(3.0, 15.0, ('slow', 'low'))]
     """
     _check_some(frontiers)
     time_s = np.unique(np.concatenate([part.time_s for part in frontiers]))
@@ -117,6 +124,12 @@ def repeat(frontier: Frontier, n: int) -> Frontier:
 
     Raises:
         UsageError: If ``n`` is below 1 or not an integer.
+
+    Example:
+        >>> from joulewise.records import Provenance
+        >>> once = Frontier.from_arrays([1, 2], [9, 5], ["fast", "slow"], Provenance.MODELLED)
+        >>> repeat(once, 10).at_deadline(13.0).setting
+        (('fast', 7), ('slow', 3))
     """
     left = times = _check_count("n", n)
     counts = np.eye(len(frontier), dtype=np.int64)

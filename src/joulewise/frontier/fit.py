@@ -131,6 +131,11 @@ def fit_convex(time_s: ArrayLike, energy_j: ArrayLike, weights: ArrayLike | None
 
     Raises:
         UsageError: If the data are unusable, too few, or do not fall with time.
+
+    Example:
+        >>> fit = fit_convex([1.0, 2.0, 3.0], [9.0, 4.0, 5.0])
+        >>> fit(2.5).round(6).item(), round(fit.max_error_j, 6)
+        (4.5, 0.5)
     """
     from scipy.optimize import nnls  # noqa: PLC0415 (importing the package must stay cheap)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ def load(document: object) -> tuple[Columns, Mapping[str, Any]]:
         columns = Columns(
             settings=[_setting(value) for value in fields["settings"]],
             doubt=np.array([TRUST.index(Provenance(name)) for name in fields["provenance"]], dtype=np.int64),
-            samples=np.array(fields["samples"], dtype=np.int64),
+            samples=np.array([operator.index(count) for count in fields["samples"]], dtype=np.int64),
             **{name: np.array(fields[name], dtype=np.float64) for name in NUMBERS},
         )
         if columns.doubt.shape != columns.time_s.shape:

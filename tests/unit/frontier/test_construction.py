@@ -57,6 +57,16 @@ def test_arrays_must_match_and_be_numbers():
         Frontier.from_arrays([1, 2], [1], ["a", "b"], MEASURED)
     with pytest.raises(UsageError, match="numbers"):
         Frontier.from_arrays(["x"], [1], ["a"], MEASURED)
+    with pytest.raises(UsageError, match="Provenance"):
+        Frontier.from_arrays([1], [1], ["a"], "guessed")
+
+
+@pytest.mark.parametrize(
+    "bad", [Point("x", 1.0, "odd", MEASURED), Point(1.0, 1.0, "odd", "guessed"), Point(1.0, 1.0, "odd", MEASURED, 1.5)]
+)
+def test_a_point_of_other_types_is_refused_by_row(bad):
+    with pytest.raises(UsageError, match=r"row 1 .*is not a point"):
+        Frontier.from_points([GOOD, bad])
 
 
 @pytest.mark.parametrize("options", [{"wait_power_w": -1}, {"wait_power_w": math.nan}, {"tolerance_frac": 1.0}])

@@ -38,6 +38,7 @@ def test_a_setting_that_json_has_no_word_for_is_refused(setting):
         ({"provenance": ["guessed", "measured"]}, "unusable field"),
         ({"provenance": ["measured"]}, "unusable field"),
         ({"samples": [1, "x"]}, "unusable field"),
+        ({"samples": [1, 2.5]}, "unusable field"),
         ({"samples": [1]}, "samples"),
         ({"time_s": [1, None]}, "time_s"),
         ({"time_s": 3}, "shape"),
