@@ -59,7 +59,9 @@ def pipeline_problem(
     present = [(s, i) for s in stages for i in _CONSTANT if (source_stage(s), i) in by_operation]
     if split > 1 and present:
         present = []
-        notes = [f"constant operations are left out: the profile has {profile.stages} stages, the schedule {len(stages)}"]
+        notes = [
+            f"constant operations are left out: the profile has {profile.stages} stages, the schedule {len(stages)}"
+        ]
     else:
         notes = []
     if present:

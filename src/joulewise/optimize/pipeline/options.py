@@ -106,8 +106,6 @@ class OptionTable:
 
     def on_gpus(self, count: int) -> OptionTable:
         """The same operation run by several GPUs in lock step: energies and waiting power times their number."""
-        columns = replace(
-            self.columns, energy_j=self.energy_j * count, energy_sd_j=self.columns.energy_sd_j * count
-        )
+        columns = replace(self.columns, energy_j=self.energy_j * count, energy_sd_j=self.columns.energy_sd_j * count)
         planning = None if self.planning_energy_j is None else self.planning_energy_j * count
         return OptionTable(columns, self.wait_power_w * count, planning)

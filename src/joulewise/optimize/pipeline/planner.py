@@ -1,0 +1,145 @@
+"""The planner: a clock for every computation of a pipeline iteration, for one deadline or for all.
+
+For a deadline, a solver finds the optimum of the relaxation, in which an operation may take any time between its
+options, and rounds it to settings. What is returned is realised on the option tables: its time is never above the
+deadline, and its energy is judged against the relaxation, which no plan can beat.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joulewise.errors import InfeasibleError, UsageError
+from joulewise.frontier import Frontier
+from joulewise.optimize.pipeline.highs import HighsSolver
+from joulewise.optimize.pipeline.plan import Plan, PlanSettings
+from joulewise.optimize.pipeline.problem import PipelineProblem
+from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.rounding import Rounding
+from joulewise.optimize.pipeline.solver import Progress, Solution, Solver
+from joulewise.optimize.pipeline.sweep import SweepSolver
+
+KERNEL = "joulewise.optimize.pipeline._kernel"
+BEYOND_FRAC = 0.1
+"""Share of the plans of a frontier that lie beyond T*, where only stragglers make them worth having."""
+
+
+def default_solver() -> Solver:
+    """The exact sweep if its compiled kernel is installed, else the linear program, which is much slower."""
+    return SweepSolver() if importlib.util.find_spec(KERNEL) else HighsSolver()
+
+
+def plan_pipeline(
+    problem: PipelineProblem,
+    deadline_s: float,
+    *,
+    thorough: bool = True,
+    solver: Solver | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """The best plan found for one deadline.
+
+    Args:
+        problem: What to plan.
+        deadline_s: Iteration time that must not be exceeded [s].
+        thorough: Whether to spend more time for less energy: about 0.3 s instead of milliseconds for 8 stages and 48
+            microbatches.
+        solver: None takes `default_solver`.
+        progress: Called now and then with the fraction that is done.
+
+    Raises:
+        InfeasibleError: If nothing is that fast; carries the least possible time.
+        UsageError: If the deadline is not a number.
+    """
+    _check_deadlines(problem, [deadline_s])
+    solution = (solver or default_solver()).solve(problem, [deadline_s], thorough, progress)
+    choices = _kept(problem, solution, [deadline_s])
+    return Plan.of(problem, choices[0], deadline_s, solution.bound, solution.solver)
+
+
+def plan_frontier(
+    problem: PipelineProblem,
+    *,
+    plans: int = 200,
+    deadlines_s: Sequence[float] | None = None,
+    thorough: bool = False,
+    solver: Solver | None = None,
+    progress: Progress | None = None,
+) -> Frontier:
+    """The time-energy frontier of an iteration: plans from the fastest to the least effective energy, and the bound.
+
+    Points up to T* (`Frontier.alone`) are for an iteration that nobody delays; those beyond are for waiting for a
+    straggler (`Frontier.at_straggler`).
+
+    Args:
+        problem: What to plan.
+        plans: How many deadlines to plan for, most of them evenly between T_min and T*, the others up to T_max.
+        deadlines_s: Deadlines [s] instead of those.
+        thorough: As in `plan_pipeline`, for every plan.
+        solver: None takes `default_solver`.
+        progress: Called now and then with the fraction that is done.
+
+    Returns:
+        Realised times and energies of all ranks; each point's setting is a tuple with one setting per operation.
+
+    Raises:
+        InfeasibleError: If a deadline is below the least possible time.
+        UsageError: If ``plans`` is below 2 or a deadline is not a number.
+    """
+    solver = solver or default_solver()
+    if deadlines_s is None:
+        deadlines_s = even_deadlines(problem, plans, solver)
+    _check_deadlines(problem, deadlines_s)
+    solution = solver.solve(problem, deadlines_s, thorough, progress)
+    choices = _kept(problem, solution, deadlines_s)
+    if not len(choices):
+        raise UsageError("a frontier needs plans", "no deadline", "give at least one")
+    choices = np.unique(choices, axis=0)
+    time_s, energy_j = realise(problem, choices)
+    return Frontier.from_arrays(
+        time_s,
+        energy_j,
+        PlanSettings(problem, choices),
+        problem.provenance,
+        wait_power_w=problem.total_wait_power_w,
+        bound=solution.bound,
+    )
+
+
+def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequence[float]:
+    """Deadlines over T_min..T*, and a tenth as many more beyond up to T_max [s]."""
+    if plans < 2:
+        raise UsageError("too few plans for a frontier", f"{plans}", "ask for 2 or more")
+    t_min, t_max = (float(t) for t in realise(problem, np.stack([problem.fastest, problem.cheapest]))[0])
+    bound = solver.solve(problem, [], False, None).bound
+    t_star = max(t_min, float(bound.time_s[np.argmin(bound.energy_j)]))
+    beyond = max(1, round(BEYOND_FRAC * plans)) if t_max > t_star else 0
+    inner = np.linspace(t_min, t_star, max(2, plans - beyond)) if t_star > t_min else np.array([t_min])
+    return [*inner.tolist(), *np.linspace(t_star, t_max, beyond + 1)[1:].tolist()]
+
+
+def _check_deadlines(problem: PipelineProblem, deadlines_s: Sequence[float]) -> None:
+    t_min = float(realise(problem, problem.fastest[np.newaxis])[0][0])
+    for deadline_s in deadlines_s:
+        if not np.isfinite(deadline_s):
+            raise UsageError("a deadline is not usable", repr(deadline_s), "give a finite time in seconds")
+        if deadline_s < t_min:
+            raise InfeasibleError(f"no plan takes at most {deadline_s:.9g} s", t_min, "s")
+
+
+def _kept(problem: PipelineProblem, solution: Solution, deadlines_s: Sequence[float]) -> NDArray[np.int16]:
+    """The solver's plans; one whose realised time is above its deadline by a rounding error is repaired."""
+    time_s, _ = realise(problem, solution.choices)
+    late = np.flatnonzero(time_s > np.asarray(deadlines_s, dtype=np.float64))
+    if not len(late):
+        return solution.choices
+    choices, rounding = solution.choices.copy(), Rounding(problem)
+    for row in late:
+        plan = rounding.options_of(choices[row])
+        rounding.repair(plan, deadlines_s[row])
+        choices[row] = rounding.table_rows(plan)
+    return choices
