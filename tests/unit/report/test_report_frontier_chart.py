@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from example_report import example_report
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulewise.report.frontier_chart import MOST_PLANS, frontier_figure, thinned
@@ -14,6 +14,7 @@ from joulewise.report.label_placement import Label, place_labels
 from joulewise.report.quantities import Unit, numbers, show, show_percent
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000), st.integers(2, 700))
 def test_thinning_keeps_both_ends_and_spreads_evenly(count: int, most: int) -> None:
     kept = thinned(count, most)
@@ -51,6 +52,7 @@ def test_a_report_with_nothing_on_the_frontier_is_still_a_chart() -> None:
 positions = st.tuples(st.floats(0, 900), st.floats(0, 400))
 
 
+@settings(deadline=None)
 @given(st.lists(positions, min_size=1, max_size=4, unique=True))
 def test_names_of_a_few_points_never_overlap(points: list[tuple[float, float]]) -> None:
     labels = [Label(x, y, 180, 34) for x, y in points]
