@@ -33,6 +33,7 @@ class Grid:
         time, cost: Options worth planning with, fastest first, and their costs above the table's cheapest.
         row: Row of each option in its table.
         hull_time, hull_slope: Vertices of each table's lower convex hull; slope left of each, 0 for a table's first.
+        error_j: By how much thinned hulls can put the cost of an iteration too high [J].
     """
 
     time_tick_s: float
@@ -44,6 +45,7 @@ class Grid:
     hull_first: NDArray[np.int32]
     hull_time: Ints
     hull_slope: Ints
+    error_j: float
 
     @classmethod
     def of(cls, problem: PipelineProblem, hull_error_frac: float = 0.0) -> Grid:
@@ -59,8 +61,9 @@ class Grid:
         """
         longest = max(float(table.time_s[table.useful].max()) for table in problem.tables)
         time_tick = longest / 2**TIME_BITS if longest > 0 else 1.0
-        options, hulls, steepest = [], [], 0.0
-        for table in problem.tables:
+        options, hulls, steepest, error_j = [], [], 0.0, 0.0
+        occurrences = np.bincount(problem.kind, minlength=len(problem.tables))
+        for table, count in zip(problem.tables, occurrences.tolist(), strict=True):
             rows = table.useful
             time = np.ceil(table.time_s[rows] / time_tick - 2.0**-20).astype(np.int64)
             keep = np.append(np.diff(time) > 0, True)  # of equal ticks the last is the cheapest
@@ -69,7 +72,8 @@ class Grid:
             above = effective - effective[-1]
             hull = lower_hull(time.astype(np.float64), above)
             if hull_error_frac:
-                hull = _thinned(time, above, hull, hull_error_frac * float(table.energy_j[rows].min()))
+                hull, error = _thinned(time, above, hull, hull_error_frac * float(table.energy_j[rows].min()))
+                error_j += count * error
             slope = -np.diff(above[hull]) / (np.diff(time[hull]) * time_tick)
             steepest = max(steepest, float(slope.max(initial=0.0)))
             options.append((rows, time, above))
@@ -90,6 +94,7 @@ class Grid:
             _starts([len(time) for time, _ in hulls]),
             np.concatenate([time for time, _ in hulls]),
             np.concatenate(slopes),
+            error_j,
         )
         grid._check_room(problem)
         return grid
@@ -112,21 +117,29 @@ class Grid:
 
 
 def _starts(lengths: list[int]) -> NDArray[np.int32]:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32, copy=False)
 
 
-def _thinned(time: Ints, cost: NDArray[np.float64], hull: NDArray[np.intp], error: float) -> NDArray[np.intp]:
-    """Leave out hull vertices greedily while no chord lies more than ``error`` above a vertex that it skips."""
-    kept = [0]
+def _thinned(
+    time: Ints, cost: NDArray[np.float64], hull: NDArray[np.intp], allowed: float
+) -> tuple[NDArray[np.intp], float]:
+    """Leave out hull vertices greedily while no chord lies more than ``allowed`` above one that it skips.
+
+    Returns:
+        The vertices that stay, and how far above a vertex a chord really lies at most.
+    """
+    kept, worst = [0], 0.0
     while kept[-1] < len(hull) - 1:
-        begin = kept[-1]
+        begin, error = kept[-1], 0.0
         end = begin + 1
         while end + 1 < len(hull):
             a, b = hull[begin], hull[end + 1]
             inner = hull[begin + 1 : end + 1]
             chord = cost[a] + (cost[b] - cost[a]) * ((time[inner] - time[a]) / (time[b] - time[a]))
-            if (chord - cost[inner]).max() > error:
+            longer = float((chord - cost[inner]).max())
+            if longer > allowed:
                 break
-            end += 1
+            end, error = end + 1, longer
         kept.append(end)
-    return hull[np.array(kept)]
+        worst = max(worst, error)
+    return hull[np.array(kept)], worst

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,9 @@ from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.solver import Progress, Solution
+
+if TYPE_CHECKING:
+    import highspy
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +73,7 @@ class Relaxation:
     """The linear program of one problem, solved again and again from the last basis."""
 
     def __init__(self, problem: PipelineProblem) -> None:
+        """Set the program up, without a deadline."""
         import highspy  # noqa: PLC0415 (slow to import, only this path needs it)
 
         self.problem, self._inf = problem, highspy.kHighsInf
@@ -108,8 +114,7 @@ class Relaxation:
         lp.row_upper_ = np.full(len(heads), self._inf)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = start, index, value
-        self._model = highspy.Highs()
-        self._model.setOptionValue("output_flag", False)
+        self._model = _quiet_model()
         self._model.setOptionValue("presolve", "off")
         self._model.setOptionValue("threads", 1)
         self._model.passModel(lp)
@@ -146,10 +151,22 @@ class Relaxation:
         corners = [(tangent.time_s, tangent.effective_j, tangent.price_w) for tangent in rows]
         corners.append((float(self.t_max_s), self.base_j, 0.0))
         times = [float(self.t_min_s)]
-        for (t0, e0, p0), (t1, e1, p1) in zip(corners[:-1], corners[1:], strict=True):
+        for (t0, e0, p0), (t1, e1, p1) in pairwise(corners):
             if p0 > p1:
                 times.append((e0 + p0 * t0 - e1 - p1 * t1) / (p0 - p1))
         inner = np.unique(np.clip([*times, self.t_max_s], self.t_min_s, self.t_max_s))
         effective = np.max([e - p * (inner - t) for t, e, p in corners], axis=0)
         hull = lower_hull(inner, effective)
         return Bound(inner[hull], effective[hull] + self.problem.total_wait_power_w * inner[hull])
+
+
+def _quiet_model() -> highspy.Highs:
+    """An empty model that prints nothing, not even the banner that HiGHS prints when callbacks are enabled."""
+    import highspy  # noqa: PLC0415
+
+    class Quiet(highspy.Highs):
+        def enableCallbacks(self) -> None:  # noqa: N802 (called by the constructor)
+            self.silent()  # type: ignore[no-untyped-call]
+            super().enableCallbacks()
+
+    return Quiet()  # type: ignore[no-untyped-call]

@@ -138,7 +138,7 @@ def _kept(problem: PipelineProblem, solution: Solution, deadlines_s: Sequence[fl
     if not len(late):
         return solution.choices
     choices, rounding = solution.choices.copy(), Rounding(problem)
-    for row in late:
+    for row in late.tolist():
         plan = rounding.options_of(choices[row])
         rounding.repair(plan, deadlines_s[row])
         choices[row] = rounding.table_rows(plan)

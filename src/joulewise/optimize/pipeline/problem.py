@@ -48,7 +48,8 @@ class PipelineProblem:
     @classmethod
     def from_graph(cls, graph: Graph) -> PipelineProblem:
         """The problem that a graph file states."""
-        schedule, kinds, tables = graph.schedule, [], []
+        schedule, kinds = graph.schedule, []
+        tables: list[OptionTable] = []
         known: dict[object, int] = {}
         for operation, points in zip(schedule.operations, graph.options, strict=True):
             power_w = 0.0 if operation.rank is None else graph.wait_power_w[operation.rank]

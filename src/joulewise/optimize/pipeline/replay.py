@@ -134,7 +134,7 @@ def replay(
         stretch = np.maximum(0.0, 1.0 + jitter_frac * generator.standard_normal(len(choice)))
         duration_s, energy_j = duration_s * stretch, energy_j * stretch
     changes = switched(problem, choice)
-    ends_s = _ends(problem, duration_s, switch_latency_s * changes if switch_latency_s else None)
+    ends_s = _ends(problem, duration_s, changes * np.float64(switch_latency_s))
     time_s = float(ends_s.max())
     total_j = float(_total(problem, duration_s, energy_j, time_s))
     return Execution(ends_s - duration_s, duration_s, energy_j, time_s, total_j, int(changes.sum()))

@@ -17,6 +17,7 @@ class Rounding:
     """Turns durations of the relaxation into plans of one problem."""
 
     def __init__(self, problem: PipelineProblem) -> None:
+        """Tabulate the useful options of a problem."""
         self.problem = problem
         useful = [table.useful for table in problem.tables]
         self.times = [table.time_s[rows].tolist() for table, rows in zip(problem.tables, useful, strict=True)]
@@ -104,6 +105,6 @@ class Rounding:
 
             def price(i: int) -> float:
                 times, costs = self.times[self.kind[i]], self.costs[self.kind[i]]
-                return (costs[plan[i] - 1] - costs[plan[i]]) / (times[plan[i]] - times[plan[i] - 1])
+                return float((costs[plan[i] - 1] - costs[plan[i]]) / (times[plan[i]] - times[plan[i] - 1]))
 
             plan[min(faster, key=price)] -= 1

@@ -29,6 +29,13 @@ class SweepSolver:
     name = "sweep"
 
     def __init__(self, hull_error_frac: float = 0.0) -> None:
+        """Choose exactness.
+
+        Args:
+            hull_error_frac: 0 for the exact frontier. Otherwise hulls of many vertices are thinned, for speed, so that
+                no operation's cost is too high by more than this fraction of its least energy; the bound is lowered
+                by as much, so that it stays one.
+        """
         self.hull_error_frac = hull_error_frac
 
     def solve(
@@ -66,10 +73,10 @@ def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], co
     """The frontier of the relaxation, in total energy."""
     cheapest = problem.cheapest[np.newaxis]
     t_max, e_max = realise(problem, cheapest)
-    time_s = makespan[::-1] * grid.time_tick_s
+    time_s = np.asarray(makespan[::-1] * grid.time_tick_s, dtype=np.float64)
     effective_j = cost[::-1] * (grid.time_tick_s * grid.slope_tick_w)
-    base_j = float(e_max[0]) - problem.total_wait_power_w * float(t_max[0])
-    return Bound(time_s, base_j + effective_j + problem.total_wait_power_w * time_s)
+    base_j = float(e_max[0]) - problem.total_wait_power_w * float(t_max[0]) - grid.error_j
+    return Bound(time_s, np.asarray(base_j + effective_j + problem.total_wait_power_w * time_s, dtype=np.float64))
 
 
 def _makespan(problem: PipelineProblem, grid: Grid, which: int) -> int:
