@@ -163,6 +163,18 @@ def test_bounds_of_wholes_hold_for_every_combination(parts):
             assert abreast.bound_j(time_s) >= apart_j - 1e-9
 
 
+@given(
+    powers_w.flatmap(lambda power_w: st.tuples(*[bounded_frontiers(wait_power_w=power_w)] * 2)), wholes, wholes, counts
+)
+def test_bounds_of_wholes_are_made_of_the_bounds_of_parts(pair, extra_s, its_extra_s, n):
+    a, b = pair
+    mine_s, its_s = a.fastest().time_s + extra_s, b.fastest().time_s + its_extra_s
+    apart_j = a.bound_j(mine_s) + b.bound_j(its_s)
+    assert series(a, b).bound_j(mine_s + its_s) <= apart_j + 1e-9
+    assert repeat(a, n).bound_j(n * mine_s) == pytest.approx(n * a.bound_j(mine_s))
+    assert scale(a, n).bound_j(mine_s) == pytest.approx(n * a.bound_j(mine_s))
+
+
 @given(trios)
 def test_a_stated_bound_that_says_no_more_than_the_points_changes_nothing_in_series(trio):
     a, b, _ = trio

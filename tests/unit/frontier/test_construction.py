@@ -139,6 +139,15 @@ def test_provenance_is_that_of_the_least_trustworthy_point_kept():
     assert frontier.provenance is Provenance.MODELLED
     assert [p.provenance for p in frontier] == [MEASURED, Provenance.MODELLED]
 
+    again = Frontier.from_points([GOOD, dataclasses.replace(GOOD, provenance=Provenance.SIMULATED)])
+    assert again.provenance is Provenance.SIMULATED
+
+
+def test_a_gain_of_exactly_the_tolerance_is_noise():
+    two = [Point(1.0, 8.0, "a", MEASURED), Point(2.0, 7.0, "b", MEASURED)]
+    assert len(Frontier.from_points(two, tolerance_frac=0.125)) == 1
+    assert len(Frontier.from_points(two, tolerance_frac=0.12)) == 2
+
 
 def test_it_says_in_one_line_what_it_is():
     frontier = Frontier.from_points([GOOD, Point(2.0, 5.0, None, MEASURED)], wait_power_w=2.0)

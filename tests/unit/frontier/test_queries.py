@@ -98,4 +98,5 @@ def test_the_bound_is_the_envelope_then_waiting():
 
 def test_more_area_means_a_better_frontier():
     assert FRONTIER.hypervolume(4.0, 20.0) == 0 * 1 + 8 * 1 + 10 * 1
+    assert FRONTIER.hypervolume(4.0, 19.0) == 7 * 1 + 9 * 1
     assert FRONTIER.hypervolume(0.5, 20.0) == 0.0
