@@ -74,6 +74,7 @@ def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], co
     cheapest = problem.cheapest[np.newaxis]
     t_max, e_max = realise(problem, cheapest)
     time_s = np.asarray(makespan[::-1] * grid.time_tick_s, dtype=np.float64)
+    time_s[0] = min(time_s[0], realise(problem, problem.fastest[np.newaxis])[0][0])  # its ticks are rounded up
     effective_j = cost[::-1] * (grid.time_tick_s * grid.slope_tick_w)
     base_j = float(e_max[0]) - problem.total_wait_power_w * float(t_max[0]) - grid.error_j
     return Bound(time_s, np.asarray(base_j + effective_j + problem.total_wait_power_w * time_s, dtype=np.float64))
