@@ -166,7 +166,7 @@ def _quiet_model() -> highspy.Highs:
 
     class Quiet(highspy.Highs):
         def enableCallbacks(self) -> None:  # noqa: N802 (called by the constructor)
-            self.silent()  # type: ignore[no-untyped-call]
-            super().enableCallbacks()
+            self.silent()
+            super().enableCallbacks()  # type: ignore[no-untyped-call]
 
     return Quiet()  # type: ignore[no-untyped-call]

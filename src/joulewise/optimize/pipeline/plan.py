@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from joulewise.frontier import Frontier, Point
 from joulewise.frontier.bound import Bound
 from joulewise.frontier.settings import LazySettings, Setting
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import count_switches, realise
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, replay
 
 PLAN_SCHEMA = "joulewise.plan/1"
 
@@ -33,6 +33,8 @@ class Plan:
         bound_j: Lower bound on the energy of every plan that takes ``time_s`` [J].
         predicted_j: Energy that the relaxation promises for the deadline [J]; no real settings reach it.
         solver: What found it.
+        switch: What a change of setting was taken to cost.
+        switches: How often ranks change their setting within the iteration.
     """
 
     problem: PipelineProblem
@@ -43,33 +45,41 @@ class Plan:
     bound_j: float
     predicted_j: float
     solver: str
+    switch: SwitchCost
+    switches: int
 
     @classmethod
     def of(
-        cls, problem: PipelineProblem, choice: NDArray[np.int16], deadline_s: float, bound: Bound, solver: str
+        cls,
+        problem: PipelineProblem,
+        choice: NDArray[np.int16],
+        deadline_s: float,
+        bound: Bound,
+        solver: str,
+        *,
+        switch: SwitchCost = FREE,
     ) -> Plan:
         """Realise a choice and certify it by the bound of the relaxation."""
-        time_s, energy_j = (float(values[0]) for values in realise(problem, choice[np.newaxis]))
+        run = replay(problem, choice, switch=switch)
+        time_s, energy_j = run.time_s, run.total_energy_j
         power_w, first_s = problem.total_wait_power_w, float(bound.time_s[0])
         bound_j = bound.at(max(time_s, first_s), power_w)
         predicted_j = bound.at(max(deadline_s, first_s), power_w)
-        return cls(problem, choice, deadline_s, time_s, energy_j, bound_j, predicted_j, solver)
+        return cls(problem, choice, deadline_s, time_s, energy_j, bound_j, predicted_j, solver, switch, run.switches)
 
     @classmethod
-    def from_point(cls, problem: PipelineProblem, frontier: Frontier, point: Point, solver: str) -> Plan:
+    def from_point(
+        cls, problem: PipelineProblem, frontier: Frontier, point: Point, solver: str, *, switch: SwitchCost = FREE
+    ) -> Plan:
         """The plan that a point of a frontier of this problem stands for."""
         choice = choice_of(problem, point.setting)
-        return cls.of(problem, choice, point.time_s, frontier.bound, solver)
+        return cls.of(problem, choice, point.time_s, frontier.bound, solver, switch=switch)
 
     @property
     def gap_frac(self) -> float:
         """How far its energy lies above the bound at its own time, as a fraction: at most that much can be won."""
-        return self.energy_j / self.bound_j - 1.0
-
-    @cached_property
-    def switches(self) -> int:
-        """How often ranks change their setting within the iteration."""
-        return count_switches(self.problem, self.choice)
+        excess_j = self.energy_j - self.bound_j
+        return excess_j / self.bound_j if self.bound_j > 0.0 else (math.inf if excess_j > 0.0 else 0.0)
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -101,6 +111,7 @@ class Plan:
             "bound_j": self.bound_j,
             "gap_frac": self.gap_frac,
             "switches": self.switches,
+            "switch_latency_s": self.switch.latency_s,
             "solver": self.solver,
             "ranks": [
                 {"rank": rank, "wait_power_w": float(power_w), "steps": [step(index) for index in order]}

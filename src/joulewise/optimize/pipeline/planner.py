@@ -18,12 +18,15 @@ from joulewise.frontier import Frontier
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.plan import Plan, PlanSettings
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, realise, replay
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.solver import Progress, Solution, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
+from joulewise.optimize.pipeline.switching import pay_for_switches
 
 KERNEL = "joulewise.optimize.pipeline._kernel"
+STARTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
+"""By which parts of the spare time deadlines are shortened, for plans that leave room to switch."""
 BEYOND_FRAC = 0.1
 """Share of the plans of a frontier that lie beyond T*, where only stragglers make them worth having."""
 
@@ -38,6 +41,7 @@ def plan_pipeline(
     deadline_s: float,
     *,
     thorough: bool = True,
+    switch: SwitchCost = FREE,
     solver: Solver | None = None,
     progress: Progress | None = None,
 ) -> Plan:
@@ -48,17 +52,28 @@ def plan_pipeline(
         deadline_s: Iteration time that must not be exceeded [s].
         thorough: Whether to spend more time for less energy: about 0.3 s instead of milliseconds for 8 stages and 48
             microbatches.
+        switch: What a change of setting costs; one that does not pay for that is not planned.
         solver: None takes `default_solver`.
         progress: Called now and then with the fraction that is done.
 
     Raises:
-        InfeasibleError: If nothing is that fast; carries the least possible time.
+        InfeasibleError: If nothing is that fast, or nothing was found that pays for its switches in time; carries
+            the least possible time, or the least that was found.
         UsageError: If the deadline is not a number.
     """
-    _check_deadlines(problem, [deadline_s])
-    solution = (solver or default_solver()).solve(problem, [deadline_s], thorough, progress)
-    choices = _kept(problem, solution, [deadline_s])
-    return Plan.of(problem, choices[0], deadline_s, solution.bound, solution.solver)
+    t_min = _check_deadlines(problem, [deadline_s])
+    spare_s = deadline_s - t_min
+    deadlines_s = [deadline_s, *(deadline_s - part * spare_s for part in STARTS if switch)]
+    solution = (solver or default_solver()).solve(problem, deadlines_s, thorough, progress)
+    choices = _kept(problem, solution, deadlines_s)
+    choice = choices[0]
+    if switch:
+        found = pay_for_switches(problem, choices, deadline_s, switch)
+        if found is None:
+            least = min(replay(problem, c, switch=switch).time_s for c in (*choices, problem.top_clocks))
+            raise InfeasibleError(f"no plan found that switches within {deadline_s:.9g} s", least, "s")
+        choice = found
+    return Plan.of(problem, choice, deadline_s, solution.bound, solution.solver, switch=switch)
 
 
 def plan_frontier(
@@ -122,13 +137,15 @@ def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequ
     return [*inner.tolist(), *np.linspace(t_star, t_max, beyond + 1)[1:].tolist()]
 
 
-def _check_deadlines(problem: PipelineProblem, deadlines_s: Sequence[float]) -> None:
+def _check_deadlines(problem: PipelineProblem, deadlines_s: Sequence[float]) -> float:
+    """T_min, if every deadline can be met."""
     t_min = float(realise(problem, problem.fastest[np.newaxis])[0][0])
     for deadline_s in deadlines_s:
         if not np.isfinite(deadline_s):
             raise UsageError("a deadline is not usable", repr(deadline_s), "give a finite time in seconds")
         if deadline_s < t_min:
             raise InfeasibleError(f"no plan takes at most {deadline_s:.9g} s", t_min, "s")
+    return t_min
 
 
 def _kept(problem: PipelineProblem, solution: Solution, deadlines_s: Sequence[float]) -> NDArray[np.int16]:

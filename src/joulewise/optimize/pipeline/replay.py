@@ -2,6 +2,7 @@
 
 A rank that changes its setting between two computations may need ``switch_latency_s`` for it, during which it waits.
 The first setting of an iteration counts as set. Operations that cannot be told anything (one option) need no switch.
+A switch may also cost energy, or be discouraged by a price: ``penalty_j``, which is part of no energy told here.
 """
 
 from __future__ import annotations
@@ -19,18 +20,47 @@ Choices = NDArray[np.int16]
 _PLANS_AT_ONCE = 256
 
 
+@dataclass(frozen=True, slots=True)
+class SwitchCost:
+    """What a change of setting between two computations of a rank costs.
+
+    Attributes:
+        latency_s: Time during which the rank waits for it [s].
+        penalty_j: Energy that it must save to be worth planning [J].
+    """
+
+    latency_s: float = 0.0
+    penalty_j: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check both."""
+        for name in ("latency_s", "penalty_j"):
+            value = getattr(self, name)
+            if not (value >= 0 and np.isfinite(value)):
+                raise UsageError(f"the {name} of a switch is not usable", repr(value), "give a number, not negative")
+
+    def __bool__(self) -> bool:
+        """Whether a switch costs anything."""
+        return self.latency_s > 0 or self.penalty_j > 0
+
+
+FREE = SwitchCost()
+
+
 @dataclass(frozen=True, eq=False)
 class Execution:
     """One iteration as it ran.
 
     Attributes:
-        start_s, duration_s: Of every operation [s].
+        ready_s: When all that an operation waits for was done [s].
+        start_s, duration_s: Of every operation [s]; it starts when it is ready and its setting is in force.
         energy_j: Energy of every operation, waiting not included [J].
         time_s: End of the last operation [s].
         total_energy_j: Energy of all ranks, waiting included, up to ``time_s`` [J].
         switches: How often a rank changed its setting.
     """
 
+    ready_s: Floats
     start_s: Floats
     duration_s: Floats
     energy_j: Floats
@@ -77,7 +107,8 @@ def _ends(problem: PipelineProblem, duration_s: Floats, delay_s: Floats | None =
 def _total(problem: PipelineProblem, duration_s: Floats, energy_j: Floats, time_s: Floats | float) -> Floats:
     """Energy of all ranks up to ``time_s`` (the energy identity). Shapes: duration_s (..., n_operations)."""
     power_w = np.array([table.wait_power_w for table in problem.tables])[problem.kind]
-    return np.asarray((energy_j - power_w * duration_s).sum(axis=-1) + problem.total_wait_power_w * time_s)
+    total_j = (energy_j - power_w * duration_s).sum(axis=-1) + problem.total_wait_power_w * time_s
+    return np.asarray(np.maximum(total_j, energy_j.sum(axis=-1)))  # nobody waits less than not at all
 
 
 def count_switches(problem: PipelineProblem, choice: Choices) -> int:
@@ -105,7 +136,7 @@ def replay(
     problem: PipelineProblem,
     choice: Choices,
     *,
-    switch_latency_s: float = 0.0,
+    switch: SwitchCost = FREE,
     jitter_frac: float = 0.0,
     generator: np.random.Generator | None = None,
 ) -> Execution:
@@ -114,7 +145,7 @@ def replay(
     Args:
         problem: The problem.
         choice: A row of its table for each operation.
-        switch_latency_s: Time that a change of setting takes [s], >= 0.
+        switch: What a change of setting costs; only its latency matters here.
         jitter_frac: Standard deviation of each duration as a fraction of it; its energy follows.
         generator: Source of the jitter; needed if there is any.
 
@@ -124,8 +155,6 @@ def replay(
     Shapes:
         choice: (n_operations,).
     """
-    if not (switch_latency_s >= 0 and np.isfinite(switch_latency_s)):
-        raise UsageError("the switch latency is not usable", f"{switch_latency_s!r} s", "give seconds, not negative")
     if not 0 <= jitter_frac < 1 or (jitter_frac > 0 and generator is None):
         seen = f"jitter_frac {jitter_frac!r}, generator {generator!r}"
         raise UsageError("the jitter is not usable", seen, "give a fraction below 1, and a generator")
@@ -134,7 +163,9 @@ def replay(
         stretch = np.maximum(0.0, 1.0 + jitter_frac * generator.standard_normal(len(choice)))
         duration_s, energy_j = duration_s * stretch, energy_j * stretch
     changes = switched(problem, choice)
-    ends_s = _ends(problem, duration_s, changes * np.float64(switch_latency_s))
+    delay_s = changes * np.float64(switch.latency_s)
+    ends_s = _ends(problem, duration_s, delay_s)
     time_s = float(ends_s.max())
     total_j = float(_total(problem, duration_s, energy_j, time_s))
-    return Execution(ends_s - duration_s, duration_s, energy_j, time_s, total_j, int(changes.sum()))
+    start_s = ends_s - duration_s
+    return Execution(start_s - delay_s, start_s, duration_s, energy_j, time_s, total_j, int(changes.sum()))
