@@ -14,14 +14,14 @@ energy that meets it. Operations on no rank, and those of one option, keep what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from joulewise.errors import UsageError
-from joulewise.optimize.pipeline.envpipe import envpipe_choice
-from joulewise.optimize.pipeline.options import OptionTable
+from joulewise.optimize.pipeline.envpipe import Told, envpipe_choice
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 from joulewise.records import Instruction
@@ -57,13 +57,13 @@ def baselines(problem: PipelineProblem, deadline_s: float | None = None) -> dict
     if deadline_s is not None and not np.isfinite(deadline_s):
         raise UsageError("a deadline is not usable", repr(deadline_s), "give a finite time in seconds")
     found: dict[str, Choice] = {ALL_MAX: problem.top_clocks}
-    clocks = _clocks_of_kinds(problem)
-    if clocks is None:
+    told = Told.of(problem)
+    if told is None:
         return found
     for name, family in (
-        (ONE_CLOCK, _single_clocks(problem, clocks)),
-        (CLOCK_PER_STAGE, _stage_clocks(problem, clocks)),
-        (ENVPIPE, envpipe_choice(problem, clocks)[np.newaxis]),
+        (ONE_CLOCK, _single_clocks(problem, told)),
+        (CLOCK_PER_STAGE, _stage_clocks(problem, told)),
+        (ENVPIPE, envpipe_choice(problem, told)[np.newaxis]),
     ):
         best = _best(problem, family, deadline_s)
         if best is not None:
@@ -82,71 +82,49 @@ def _best(problem: PipelineProblem, family: Choice, deadline_s: float | None) ->
     return family[np.lexsort((time_s, energy_j))[0]] if len(family) else None
 
 
-def _clocks_of_kinds(problem: PipelineProblem) -> dict[int, dict[float, int]] | None:
-    """For each table that a clock acts on, the row of each of its clocks; None if one has no clocks."""
-    on_rank = {k for k, o in zip(problem.kind.tolist(), problem.schedule.operations, strict=True) if o.rank is not None}
-    clocks = {k: _rows_of_clocks(problem.tables[k]) for k in sorted(on_rank) if len(problem.tables[k]) > 1}
-    return clocks if all(clocks.values()) else None
+def _single_clocks(problem: PipelineProblem, told: Told) -> Choice:
+    """One choice for each clock that all operations know. Shapes: (n_clocks, n_operations)."""
+    return _choices(problem, told, [dict.fromkeys(told.stages, clock) for clock in _common(told.clocks.values())])
 
 
-def _rows_of_clocks(table: OptionTable) -> dict[float, int]:
-    return {
-        float(setting): row
-        for row, setting in enumerate(table.settings)
-        if isinstance(setting, int | float) and not isinstance(setting, bool)
-    }
-
-
-def _single_clocks(problem: PipelineProblem, clocks: Mapping[int, Mapping[float, int]]) -> Choice:
-    """One choice for each clock that all tables know. Shapes: (n_clocks, n_operations)."""
-    return _rows(problem, clocks, [dict.fromkeys(clocks, clock) for clock in _common(list(clocks.values()))])
-
-
-def _stage_clocks(problem: PipelineProblem, clocks: Mapping[int, Mapping[float, int]]) -> Choice:
+def _stage_clocks(problem: PipelineProblem, told: Told) -> Choice:
     """One choice for each target of the forward times. Shapes: (n_targets, n_operations)."""
-    operations = problem.schedule.operations
-    kinds_of_stage: dict[int, set[int]] = {}
-    forwards: dict[int, list[int]] = {}
-    for kind, operation in zip(problem.kind.tolist(), operations, strict=True):
-        if kind in clocks:
-            kinds_of_stage.setdefault(operation.stage, set()).add(kind)
-            if operation.instruction is Instruction.FORWARD:
-                forwards.setdefault(operation.stage, []).append(kind)
-    if set(forwards) != set(kinds_of_stage):
-        return _rows(problem, clocks, [])
-    times_s = {  # of each stage: what its forward passes take at each of its clocks
-        stage: {
-            clock: sum(float(problem.tables[k].time_s[clocks[k][clock]]) for k in forwards[stage])
-            for clock in _common([clocks[k] for k in kinds])
+    operations, kinds = problem.schedule.operations, problem.kind.tolist()
+    times_s: dict[int, dict[float, float]] = {}  # of each stage: what its forward passes take at each of its clocks
+    for stage in told.stages:
+        mine = [i for i in told.operations if operations[i].stage == stage]
+        forwards = [kinds[i] for i in mine if operations[i].instruction is Instruction.FORWARD]
+        known = _common([told.clocks[kinds[i]] for i in mine]) if forwards else []
+        if not known:
+            return _choices(problem, told, [])
+        repeated = Counter(forwards)
+        times_s[stage] = {
+            clock: sum(n * float(problem.tables[k].time_s[told.clocks[k][clock]]) for k, n in repeated.items())
+            for clock in known
         }
-        for stage, kinds in kinds_of_stage.items()
-    }
-    if not all(times_s.values()):
-        return _rows(problem, clocks, [])
-    least_s = max(min(of_stage.values()) for of_stage in times_s.values())
+    least_s = max((min(of_stage.values()) for of_stage in times_s.values()), default=0.0)
     targets_s = sorted({t for of_stage in times_s.values() for t in of_stage.values() if t >= least_s})
-    owner = {kind: stage for stage, kinds in kinds_of_stage.items() for kind in kinds}
-    members = []
-    for target_s in targets_s:
-        clock_of = {
-            stage: min(clock for clock, t in of_stage.items() if t <= target_s) for stage, of_stage in times_s.items()
-        }
-        members.append({kind: clock_of[stage] for kind, stage in owner.items()})
-    return _rows(problem, clocks, members)
+    members = [
+        {stage: min(clock for clock, t in of_stage.items() if t <= target_s) for stage, of_stage in times_s.items()}
+        for target_s in targets_s
+    ]
+    return _choices(problem, told, members)
 
 
-def _common(known: Sequence[Mapping[float, int]]) -> list[float]:
+def _common(known: Iterable[Mapping[float, int]]) -> list[float]:
     """Clocks that all tables have, rising."""
-    return sorted(set.intersection(*map(set, known))) if known else []
+    sets = [set(rows) for rows in known]
+    return sorted(set.intersection(*sets)) if sets else []
 
 
-def _rows(
-    problem: PipelineProblem, clocks: Mapping[int, Mapping[float, int]], members: Sequence[Mapping[int, float]]
-) -> Choice:
-    """Choices that give each table a clock; what has none keeps its top clock."""
-    rows = np.empty((len(members), len(problem.tables)), dtype=np.int16)
-    rows[:] = [table.top_clock for table in problem.tables]
-    for member, clock_of in enumerate(members):
-        for kind, clock in clock_of.items():
-            rows[member, kind] = clocks[kind][clock]
-    return np.unique(rows, axis=0)[:, problem.kind]
+def _choices(problem: PipelineProblem, told: Told, members: Sequence[Mapping[int, float]]) -> Choice:
+    """One choice per member, which gives each stage a clock. Shapes: (n_members, n_operations)."""
+    operations, kinds = problem.schedule.operations, problem.kind.tolist()
+    choices = np.tile(problem.top_clocks, (len(members), 1))
+    of_pair: dict[tuple[int, int], list[int]] = {}
+    for index in told.operations:
+        of_pair.setdefault((operations[index].stage, kinds[index]), []).append(index)
+    for (stage, kind), indices in of_pair.items():
+        rows = [told.clocks[kind][clock_of[stage]] for clock_of in members]
+        choices[:, indices] = np.array(rows, dtype=np.int16)[:, np.newaxis]
+    return choices

@@ -15,11 +15,13 @@ forward and last backward pass, so that any schedule has an envelope.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewise.optimize.pipeline.options import OptionTable
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 
@@ -27,78 +29,107 @@ _ROUNDING = 1e-12
 """Slowdown that counts as none: sums of the same times may differ in their last digits."""
 
 
-def envpipe_choice(problem: PipelineProblem, clocks: Mapping[int, Mapping[float, int]]) -> NDArray[np.int16]:
-    """The choice of rows that EnvPipe's rule makes.
+@dataclass(frozen=True)
+class Told:
+    """What can be told a clock.
 
-    Args:
-        problem: What to choose for.
-        clocks: For each table that a clock acts on, the row of each of its clocks.
-
-    Shapes:
-        Result: (n_operations,).
+    Attributes:
+        operations: Operations on a rank that know more than one clock.
+        clocks: For each of their tables, the row of each of its clocks.
+        stages: Stages of these operations, rising.
     """
-    kinds = problem.kind.tolist()
-    steps = {kind: sorted(rows.items()) for kind, rows in clocks.items()}
-    times_s = {k: [float(problem.tables[k].time_s[row]) for _, row in known] for k, known in steps.items()}
-    least = {
-        k: min(range(len(known)), key=lambda step, k=k, known=known: (problem.tables[k].energy_j[known[step][1]], -step))
-        for k, known in steps.items()
+
+    operations: tuple[int, ...]
+    clocks: Mapping[int, Mapping[float, int]]
+    stages: tuple[int, ...]
+
+    @classmethod
+    def of(cls, problem: PipelineProblem) -> Told | None:
+        """What can be told a clock, or None if settings of some operation are not numbers, or nothing can be told."""
+        operations, kinds = problem.schedule.operations, problem.kind.tolist()
+        told = [i for i, o in enumerate(operations) if o.rank is not None and len(problem.tables[kinds[i]]) > 1]
+        clocks = {kind: _rows_of_clocks(problem.tables[kind]) for kind in {kinds[i] for i in told}}
+        if not told or not all(clocks.values()):
+            return None
+        return cls(tuple(told), clocks, tuple(sorted({operations[i].stage for i in told})))
+
+
+def _rows_of_clocks(table: OptionTable) -> dict[float, int]:
+    return {
+        float(setting): row
+        for row, setting in enumerate(table.settings)
+        if isinstance(setting, int | float) and not isinstance(setting, bool)
     }
-    envelope = outer_envelope(problem)
-    at = [
-        0 if kind not in steps else len(steps[kind]) - 1 if index in envelope else least[kind]
-        for index, kind in enumerate(kinds)
-    ]
-    choice = problem.top_clocks.copy()
-    duration_s = problem.times_s(choice).tolist()
-    for index, kind in enumerate(kinds):
-        if kind in steps:
-            duration_s[index] = times_s[kind][at[index]]
+
+
+def envpipe_choice(problem: PipelineProblem, told: Told) -> NDArray[np.int16]:
+    """The choice of rows that EnvPipe's rule makes. Shapes: (n_operations,)."""
+    steps = {
+        kind: [_Step(problem.tables[kind], *item) for item in sorted(told.clocks[kind].items())] for kind in told.clocks
+    }
+    kinds, envelope, choice = problem.kind.tolist(), outer_envelope(problem, told), problem.top_clocks.copy()
     limit_s = float(realise(problem, choice[np.newaxis])[0][0]) * (1 + _ROUNDING)
-    before = problem.predecessors
+    duration_s = problem.times_s(choice).tolist()
+    at: dict[int, int] = {}
+    for index in told.operations:
+        known = steps[kinds[index]]
+        at[index] = len(known) - 1 if index in envelope else known.index(min(known, key=_Step.thrift))
+        duration_s[index] = known[at[index]].time_s
     ends_s, changed = [0.0] * len(kinds), 0
     while True:
-        for index in range(changed, len(kinds)):
-            end_s = 0.0
-            for earlier in before[index]:
-                end_s = max(end_s, ends_s[earlier])
-            ends_s[index] = end_s + duration_s[index]
-        last = max(range(len(kinds)), key=ends_s.__getitem__)
-        if ends_s[last] <= limit_s:
+        _propagate(problem.predecessors, duration_s, ends_s, changed)
+        path = _critical_path(problem.predecessors, ends_s)
+        raisable = [i for i in path if i in at and at[i] + 1 < len(steps[kinds[i]])]
+        if ends_s[path[0]] <= limit_s or not raisable:
             break
-        path = [last]
-        while before[path[-1]]:
-            path.append(max(before[path[-1]], key=ends_s.__getitem__))
-        raisable = [i for i in path if kinds[i] in steps and at[i] + 1 < len(steps[kinds[i]])]
-        if not raisable:
-            break
-        lowest = min(steps[kinds[i]][at[i]][0] for i in raisable)
+        lowest = min(steps[kinds[i]][at[i]].clock for i in raisable)
         for index in raisable:
-            kind = kinds[index]
-            if steps[kind][at[index]][0] == lowest:
+            if steps[kinds[index]][at[index]].clock == lowest:
                 at[index] += 1
-                duration_s[index] = times_s[kind][at[index]]
-                changed = index  # the path runs backwards
-    for index, kind in enumerate(kinds):
-        if kind in steps:
-            choice[index] = steps[kind][at[index]][1]
+                duration_s[index] = steps[kinds[index]][at[index]].time_s
+                changed = index  # the earliest at the end: the path runs backwards
+    for index, step in at.items():
+        choice[index] = steps[kinds[index]][step].row
     return choice
 
 
-def outer_envelope(problem: PipelineProblem) -> set[int]:
+def outer_envelope(problem: PipelineProblem, told: Told) -> frozenset[int]:
     """Operations that no bubble surrounds: first and last of every stage, and all on the rank of the last stage."""
     operations = problem.schedule.operations
-    on_rank = [i for i, operation in enumerate(operations) if operation.rank is not None and len(_table(problem, i)) > 1]
-    if not on_rank:
-        return set()
     first: dict[int, int] = {}
     final: dict[int, int] = {}
-    for index in on_rank:
+    for index in told.operations:
         first.setdefault(operations[index].stage, index)
         final[operations[index].stage] = index
-    last_rank = operations[final[max(final)]].rank
-    return {*first.values(), *final.values(), *(i for i in on_rank if operations[i].rank == last_rank)}
+    rank = operations[final[told.stages[-1]]].rank
+    return frozenset([*first.values(), *final.values(), *(i for i in told.operations if operations[i].rank == rank)])
 
 
-def _table(problem: PipelineProblem, index: int):
-    return problem.tables[problem.kind[index]]
+class _Step:
+    """One clock of a table."""
+
+    def __init__(self, table: OptionTable, clock: float, row: int) -> None:
+        self.clock, self.row = clock, row
+        self.time_s, self.energy_j = float(table.time_s[row]), float(table.energy_j[row])
+
+    def thrift(self) -> tuple[float, float]:
+        """Sorts the step of least energy first, the fastest of several."""
+        return self.energy_j, self.time_s
+
+
+def _propagate(before: Sequence[Sequence[int]], duration_s: Sequence[float], ends_s: list[float], changed: int) -> None:
+    """Ends of operations that start as early as they can, from the first that changed on; writes ``ends_s``."""
+    for index in range(changed, len(ends_s)):
+        end_s = 0.0
+        for earlier in before[index]:
+            if ends_s[earlier] > end_s:  # noqa: PLR1730 (innermost loop: a call costs half of it)
+                end_s = ends_s[earlier]
+        ends_s[index] = end_s + duration_s[index]
+
+
+def _critical_path(before: Sequence[Sequence[int]], ends_s: Sequence[float]) -> list[int]:
+    """A longest path, last operation first; of operations that end together the earliest in the schedule."""
+    path = [ends_s.index(max(ends_s))]
+    while before[path[-1]]:
+        path.append(max(before[path[-1]], key=ends_s.__getitem__))
+    return path
