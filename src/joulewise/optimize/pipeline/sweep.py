@@ -45,9 +45,12 @@ class SweepSolver:
         from joulewise.optimize.pipeline import _kernel  # noqa: PLC0415 (optional at install)
 
         grid = Grid.of(problem, self.hull_error_frac)
-        slowest = _makespan(problem, grid, -1)
-        fastest = _makespan(problem, grid, 0)
-        ticks = np.floor(np.asarray(deadlines_s, dtype=np.float64) / grid.time_tick_s).astype(np.int64)
+        slowest = _longest_path(problem, grid.time[grid.first[1:] - 1][problem.kind])
+        fastest = _longest_path(problem, grid.time[grid.first[:-1]][problem.kind])
+        # Each time was rounded up by less than a tick, which must not spoil plans that fit exactly; planners check.
+        rounding = _longest_path(problem, np.ones(len(problem.kind), dtype=np.int64))
+        ticks = np.floor(np.asarray(deadlines_s, dtype=np.float64) / grid.time_tick_s) + rounding
+        ticks = np.clip(ticks, fastest, slowest).astype(np.int64)
         falling = np.argsort(-ticks, kind="stable")
         span = max(1, slowest - fastest)
         answer = _kernel.solve(
@@ -59,7 +62,7 @@ class SweepSolver:
             grid.first,
             grid.time,
             grid.cost,
-            np.maximum(ticks[falling], fastest),
+            ticks[falling],
             np.array(CAUTIONS if thorough else (), dtype=np.float64),
             VISITS if thorough else 0,
             None if progress is None else lambda makespan: progress((slowest - makespan) / span),
@@ -80,11 +83,9 @@ def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], co
     return Bound(time_s, np.asarray(base_j + effective_j + problem.total_wait_power_w * time_s, dtype=np.float64))
 
 
-def _makespan(problem: PipelineProblem, grid: Grid, which: int) -> int:
-    """Iteration time in ticks with every operation at its first (0) or last (-1) option."""
-    at = grid.first[:-1] if which == 0 else grid.first[1:] - 1
-    duration = grid.time[at][problem.kind].tolist()
+def _longest_path(problem: PipelineProblem, ticks: NDArray[np.int64]) -> int:
+    """Iteration time if every operation takes so many ticks."""
     ends: list[int] = []
-    for length, before in zip(duration, problem.predecessors, strict=True):
+    for length, before in zip(ticks.tolist(), problem.predecessors, strict=True):
         ends.append(length + max((ends[u] for u in before), default=0))
     return max(ends)
