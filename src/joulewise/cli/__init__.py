@@ -1,1 +1,32 @@
-"""."""
+"""The command line: one file per verb."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
+    import typer  # noqa: PLC0415 (a library user who imports joulewise never pays for it)
+
+    from joulewise.cli import plan, sim  # noqa: PLC0415
+    from joulewise.errors import JoulewiseError  # noqa: PLC0415
+
+    app = typer.Typer(
+        name="joulewise",
+        help="Measure and cut the energy of machine-learning work.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.command("plan")(plan.plan)
+    app.add_typer(sim.app, name="sim")
+    try:
+        app()
+    except JoulewiseError as error:
+        parts = [error.what, *(f"  {part}" for part in (error.seen, error.fix) if part)]
+        sys.stderr.write("error: " + "\n".join(parts) + "\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was written\n")
+        raise SystemExit(130) from None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from joulewise.errors import UsageError
 from joulewise.frontier import Frontier, Point
 from joulewise.frontier.columns import Columns
+from joulewise.frontier.fit import fit_convex
 from joulewise.frontier.settings import Setting
 from joulewise.records import Provenance
 
@@ -109,3 +110,14 @@ class OptionTable:
         columns = replace(self.columns, energy_j=self.energy_j * count, energy_sd_j=self.columns.energy_sd_j * count)
         planning = None if self.planning_energy_j is None else self.planning_energy_j * count
         return OptionTable(columns, self.wait_power_w * count, planning)
+
+    def smoothed(self) -> OptionTable:
+        """The same table with planning energies on a convex, falling fit of the effective energies.
+
+        A table of fewer than three rows has nothing to smooth.
+        """
+        if len(self) < 3:
+            return self
+        weights = self.columns.samples.astype(np.float64)
+        fit = fit_convex(self.time_s, self.energy_j - self.wait_power_w * self.time_s, weights)
+        return replace(self, planning_energy_j=np.asarray(fit(self.time_s) + self.wait_power_w * self.time_s))

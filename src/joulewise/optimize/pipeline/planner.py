@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def plan_pipeline(
     t_min = _check_deadlines(problem, [deadline_s])
     spare_s = deadline_s - t_min
     deadlines_s = [deadline_s, *(deadline_s - part * spare_s for part in STARTS if switch)]
-    solution = (solver or default_solver()).solve(problem, deadlines_s, thorough, progress)
+    solution = _solve(problem, solver or default_solver(), deadlines_s, thorough, progress)
     choices = _kept(problem, solution, deadlines_s)
     choice = choices[0]
     if switch:
@@ -82,6 +83,7 @@ def plan_frontier(
     plans: int = 200,
     deadlines_s: Sequence[float] | None = None,
     thorough: bool = False,
+    switch: SwitchCost = FREE,
     solver: Solver | None = None,
     progress: Progress | None = None,
 ) -> Frontier:
@@ -95,6 +97,7 @@ def plan_frontier(
         plans: How many deadlines to plan for, most of them evenly between T_min and T*, the others up to T_max.
         deadlines_s: Deadlines [s] instead of those.
         thorough: As in `plan_pipeline`, for every plan.
+        switch: As in `plan_pipeline`; if it costs anything, every plan is reworked, which takes long.
         solver: None takes `default_solver`.
         progress: Called now and then with the fraction that is done.
 
@@ -109,12 +112,15 @@ def plan_frontier(
     if deadlines_s is None:
         deadlines_s = even_deadlines(problem, plans, solver)
     _check_deadlines(problem, deadlines_s)
-    solution = solver.solve(problem, deadlines_s, thorough, progress)
+    solution = _solve(problem, solver, deadlines_s, thorough, progress)
     choices = _kept(problem, solution, deadlines_s)
     if not len(choices):
         raise UsageError("a frontier needs plans", "no deadline", "give at least one")
-    choices = np.unique(choices, axis=0)
-    time_s, energy_j = realise(problem, choices)
+    if switch:
+        time_s, energy_j, choices = _paid(problem, choices, deadlines_s, switch, progress)
+    else:
+        choices = np.unique(choices, axis=0)
+        time_s, energy_j = realise(problem, choices)
     return Frontier.from_arrays(
         time_s,
         energy_j,
@@ -130,11 +136,21 @@ def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequ
     if plans < 2:
         raise UsageError("too few plans for a frontier", f"{plans}", "ask for 2 or more")
     t_min, t_max = (float(t) for t in realise(problem, np.stack([problem.fastest, problem.cheapest]))[0])
-    bound = solver.solve(problem, [], False, None).bound
+    bound = _solve(problem, solver, [], False, None).bound
     t_star = max(t_min, float(bound.time_s[np.argmin(bound.energy_j)]))
     beyond = max(1, round(BEYOND_FRAC * plans)) if t_max > t_star else 0
     inner = np.linspace(t_min, t_star, max(2, plans - beyond)) if t_star > t_min else np.array([t_min])
     return [*inner.tolist(), *np.linspace(t_star, t_max, beyond + 1)[1:].tolist()]
+
+
+def _solve(
+    problem: PipelineProblem, solver: Solver, deadlines_s: Sequence[float], thorough: bool, progress: Progress | None
+) -> Solution:
+    """The solver's answer, with the bound of the problem as measured."""
+    solution = solver.solve(problem, deadlines_s, thorough, progress)
+    if not problem.is_smoothed:
+        return solution
+    return replace(solution, bound=solver.solve(problem.as_measured(), [], False, None).bound)
 
 
 def _check_deadlines(problem: PipelineProblem, deadlines_s: Sequence[float]) -> float:
@@ -160,3 +176,24 @@ def _kept(problem: PipelineProblem, solution: Solution, deadlines_s: Sequence[fl
         rounding.repair(plan, deadlines_s[row])
         choices[row] = rounding.table_rows(plan)
     return choices
+
+
+def _paid(
+    problem: PipelineProblem,
+    choices: NDArray[np.int16],
+    deadlines_s: Sequence[float],
+    switch: SwitchCost,
+    progress: Progress | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int16]]:
+    """Plans that pay for their switches, with their realised times and energies, latency included."""
+    found = [problem.top_clocks]
+    order = np.argsort(np.asarray(deadlines_s), kind="stable").tolist()
+    for number, row in enumerate(order):
+        shorter = [choices[order[max(0, number - back)]] for back in (0, 1, 4)]
+        paid = pay_for_switches(problem, shorter, deadlines_s[row], switch)
+        found += [] if paid is None else [paid]
+        if progress is not None:
+            progress((number + 1) / len(order))
+    plans = np.unique(np.stack(found), axis=0)
+    runs = [replay(problem, plan, switch=switch) for plan in plans]
+    return np.array([run.time_s for run in runs]), np.array([run.total_energy_j for run in runs]), plans

@@ -143,6 +143,19 @@ class PipelineProblem:
             wait_power_w=self.wait_power_w * np.array(gpus, dtype=np.float64),
         )
 
+    def smoothed(self) -> PipelineProblem:
+        """The problem with planning energies smoothed: plans rely less on lucky readings, and are still judged by all."""
+        return replace(self, tables=tuple(table.smoothed() for table in self.tables))
+
+    def as_measured(self) -> PipelineProblem:
+        """The problem without smoothing."""
+        return replace(self, tables=tuple(replace(table, planning_energy_j=None) for table in self.tables))
+
+    @property
+    def is_smoothed(self) -> bool:
+        """Whether plans are sought on other energies than they are judged by."""
+        return any(table.planning_energy_j is not None for table in self.tables)
+
 
 def _padded(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Columns of different length as one array, padded with NaN."""

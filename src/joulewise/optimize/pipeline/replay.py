@@ -169,3 +169,20 @@ def replay(
     total_j = float(_total(problem, duration_s, energy_j, time_s))
     start_s = ends_s - duration_s
     return Execution(start_s - delay_s, start_s, duration_s, energy_j, time_s, total_j, int(changes.sum()))
+
+
+def latest_ready_s(problem: PipelineProblem, run: Execution, deadline_s: float) -> Floats:
+    """The latest time at which every operation of an execution may be ready for a deadline to hold [s]."""
+    ready_s = np.full(len(run.start_s), deadline_s)
+    spent_s = run.start_s + run.duration_s - run.ready_s
+    for index in range(len(ready_s) - 1, -1, -1):
+        ready_s[index] -= spent_s[index]
+        for before in problem.predecessors[index]:
+            ready_s[before] = min(ready_s[before], ready_s[index])
+    return ready_s
+
+
+def critical(problem: PipelineProblem, run: Execution) -> NDArray[np.bool_]:
+    """Whether delaying an operation would delay the end. Shapes: (n_operations,)."""
+    slack_s = latest_ready_s(problem, run, run.time_s) - run.ready_s
+    return np.asarray(slack_s <= 1e-9 * run.time_s)

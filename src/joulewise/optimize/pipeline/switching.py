@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import Execution, SwitchCost, replay
+from joulewise.optimize.pipeline.replay import Execution, SwitchCost, latest_ready_s, replay
 
 Choice = NDArray[np.int16]
 Floats = NDArray[np.float64]
@@ -57,20 +57,9 @@ def pay_for_switches(
             if present is None:
                 break
             run = note(present)
-            ready_s = _latest(problem, run, deadline_s) if number % 2 else run.ready_s
+            ready_s = latest_ready_s(problem, run, deadline_s) if number % 2 else run.ready_s
             present = _rework(problem, present, _windows(problem, ready_s, deadline_s), switch)
     return min(found, key=lambda entry: entry[0])[1] if found else None
-
-
-def _latest(problem: PipelineProblem, run: Execution, deadline_s: float) -> Floats:
-    """The latest time at which every operation may be ready [s]."""
-    needed_s = np.full(len(run.start_s), deadline_s)
-    spent_s = run.start_s + run.duration_s - run.ready_s
-    for index in range(len(needed_s) - 1, -1, -1):
-        needed_s[index] -= spent_s[index]
-        for before in problem.predecessors[index]:
-            needed_s[before] = min(needed_s[before], needed_s[index])
-    return needed_s
 
 
 def _windows(problem: PipelineProblem, ready_s: Floats, deadline_s: float) -> Floats:

@@ -1,0 +1,185 @@
+"""``joulewise plan``: from a profile to a clock for every computation of a pipeline iteration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from joulewise.optimize.pipeline.problem import PipelineProblem
+    from joulewise.optimize.pipeline.solver import Solver
+
+FAST_PLANS, SLOW_PLANS = 200, 20
+
+
+def plan(
+    profile: Annotated[Path, typer.Argument(help="Profile of the stages (CSV), or a graph of operations (JSON).")],
+    *,
+    schedule: Annotated[
+        str, typer.Option(help="Pipeline schedule: 1f1b, gpipe, interleaved, zb-h1, zb-v, ...")
+    ] = "1f1b",
+    stages: Annotated[int | None, typer.Option(min=1, help="Pipeline ranks. [default: the profile's stages]")] = None,
+    microbatches: Annotated[int, typer.Option(min=1, help="Microbatches of one iteration.")] = 8,
+    chunks: Annotated[int | None, typer.Option(min=1, help="Stages per rank, for interleaved schedules.")] = None,
+    wait_power: Annotated[
+        str | None, typer.Option(help="Power of one waiting GPU [W]; one value or one per stage, by commas.")
+    ] = None,
+    tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs that share a stage.")] = 1,
+    data_parallel: Annotated[int, typer.Option(min=1, help="Replicas of the pipeline.")] = 1,
+    slowdown: Annotated[
+        list[float] | None, typer.Option(help="Allowed time over all at max clock; may be given again. [default: 1.0]")
+    ] = None,
+    straggler: Annotated[
+        list[float] | None, typer.Option(help="Time of a straggler over all at max clock; may be given again.")
+    ] = None,
+    plans: Annotated[
+        int | None, typer.Option(min=2, help="Plans of the frontier. [default: 200, or 20 without the kernel]")
+    ] = None,
+    switch_latency: Annotated[float, typer.Option(min=0, help="Time that a clock switch takes [s].")] = 0.0,
+    switch_penalty: Annotated[float, typer.Option(min=0, help="Energy that a switch must save [J].")] = 0.0,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Plan on convex fits of noisy readings.")] = False,
+    solver: Annotated[str, typer.Option(help="auto, sweep (exact kernel) or highs (linear programs).")] = "auto",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for plan.json, frontier.json, report.html.")],
+) -> None:
+    """Plan a clock for every forward and backward computation of a pipeline-parallel training iteration."""
+    from joulewise.cli import plan_output, plan_progress  # noqa: PLC0415 (--help needs none of this)
+    from joulewise.optimize.pipeline.comparison import Comparison, plan_outcome, straggler_outcome  # noqa: PLC0415
+    from joulewise.optimize.pipeline.plan import Plan  # noqa: PLC0415
+    from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline  # noqa: PLC0415
+    from joulewise.optimize.pipeline.replay import SwitchCost, replay  # noqa: PLC0415
+
+    plan_output.check_folder(output)
+    problem = read_problem(
+        profile,
+        schedule=schedule,
+        stages=stages,
+        microbatches=microbatches,
+        chunks=chunks,
+        wait_power=wait_power,
+        gpus=tensor_parallel * data_parallel,
+        smooth=smooth,
+    )
+    chosen_solver = pick_solver(solver)
+    switch = SwitchCost(switch_latency, switch_penalty)
+    count = plans or (FAST_PLANS if chosen_solver.name == "sweep" else SLOW_PLANS)
+    reference_s = replay(problem, problem.top_clocks).time_s
+
+    with plan_progress.shown() as step:
+        found = [
+            plan_outcome(
+                f"plan, {factor:g}x time" if factor != 1 else "plan, no slowdown",
+                plan_pipeline(
+                    problem,
+                    reference_s * factor,
+                    switch=switch,
+                    solver=chosen_solver,
+                    progress=step(f"planning for {factor:g}x"),
+                ),
+            )
+            for factor in slowdown or [1.0]
+        ]
+        frontier = plan_frontier(
+            problem, plans=count, switch=switch, solver=chosen_solver, progress=step(f"frontier of {count} plans")
+        )
+        least = Plan.from_point(problem, frontier, frontier.least_energy(), chosen_solver.name, switch=switch)
+        found.append(plan_outcome("plan, least energy", least))
+        for factor in straggler or []:
+            end_s = reference_s * factor
+            deadline_s = min(max(end_s, float(frontier.time_s[0])), float(frontier.bound.time_s[-1]))
+            waiting = plan_pipeline(
+                problem, deadline_s, switch=switch, solver=chosen_solver, progress=step(f"straggler at {factor:g}x")
+            )
+            found.append(straggler_outcome(f"plan, straggler at {factor:g}x", waiting, end_s, data_parallel))
+
+    plan_output.show_and_write(
+        output,
+        plan_output.Result(profile, problem, frontier, Comparison.of(problem, found), tensor_parallel, data_parallel),
+    )
+
+
+def read_problem(
+    path: Path,
+    *,
+    schedule: str,
+    stages: int | None,
+    microbatches: int,
+    chunks: int | None,
+    wait_power: str | None,
+    gpus: int,
+    smooth: bool,
+) -> PipelineProblem:
+    """The problem that a profile or a graph file states, for ``gpus`` GPUs per rank."""
+    from joulewise.errors import UsageError  # noqa: PLC0415
+    from joulewise.optimize.pipeline.costs import pipeline_problem  # noqa: PLC0415
+    from joulewise.optimize.pipeline.problem import PipelineProblem  # noqa: PLC0415
+    from joulewise.optimize.pipeline.schedules import make_schedule, read_graph  # noqa: PLC0415
+    from joulewise.wire.profile import read_profile  # noqa: PLC0415
+
+    if path.suffix == ".json":
+        problem = PipelineProblem.from_graph(read_graph(read_json(path)))
+    else:
+        known = read_profile(path)
+        made = make_schedule(schedule, stages or known.stages, microbatches, chunks)
+        problem = pipeline_problem(known, made, parse_watts(wait_power))
+    if gpus > 1:
+        problem = problem.with_gpus(gpus)
+    if smooth:
+        problem = problem.smoothed()
+    if not len(problem.kind):
+        raise UsageError("there is nothing to plan", f"no operations in {path}", "give a schedule with operations")
+    return problem
+
+
+def read_json(path: Path) -> Any:
+    """Parsed JSON of a file.
+
+    Raises:
+        InputFileError: If it cannot be read or is not JSON.
+    """
+    from joulewise.errors import InputFileError  # noqa: PLC0415
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputFileError(str(path), None, "cannot be read", str(error), "name a JSON file") from error
+    except ValueError as error:
+        row = getattr(error, "lineno", None)
+        raise InputFileError(str(path), row, "is not JSON", str(error), "write it as JSON, in UTF-8") from error
+
+
+def parse_watts(text: str | None) -> list[float] | None:
+    """Waiting powers from the command line [W]."""
+    from joulewise.errors import UsageError  # noqa: PLC0415
+
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        what = "--wait-power is not a number"
+        raise UsageError(what, repr(text), "give watts, as in 83.64 or 83.64,83.64,70.38") from None
+
+
+def pick_solver(name: str) -> Solver:
+    """The solver of a name."""
+    from joulewise.errors import UsageError  # noqa: PLC0415
+    from joulewise.optimize.pipeline.highs import HighsSolver  # noqa: PLC0415
+    from joulewise.optimize.pipeline.planner import default_solver  # noqa: PLC0415
+    from joulewise.optimize.pipeline.sweep import SweepSolver  # noqa: PLC0415
+
+    if name == "auto":
+        chosen = default_solver()
+        if chosen.name == "highs":
+            typer.echo(
+                "no compiled kernel: planning takes the slow path, a linear program per deadline; for the fast one, "
+                "install a C++ compiler and joulewise again",
+                err=True,
+            )
+        return chosen
+    known: dict[str, type[SweepSolver | HighsSolver]] = {"sweep": SweepSolver, "highs": HighsSolver}
+    if name not in known:
+        raise UsageError("unknown solver", repr(name), "use auto, sweep or highs")
+    return known[name]()

@@ -1,0 +1,167 @@
+"""What ``joulewise plan`` shows and writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from joulewise.errors import UsageError
+from joulewise.frontier import Frontier
+from joulewise.optimize.pipeline.comparison import Comparison, Outcome
+from joulewise.optimize.pipeline.problem import PipelineProblem
+from joulewise.report.pipeline import write_report
+from joulewise.report.plan_report import plan_report
+from joulewise.wire.atomic import write_text_atomically
+
+Rows = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """All that was found for one problem."""
+
+    source: Path
+    problem: PipelineProblem
+    frontier: Frontier
+    comparison: Comparison
+    tensor_parallel: int
+    data_parallel: int
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse an output folder that cannot be one, before any work is done."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"cannot write into {folder}", "it is a file", "name a folder with -o")
+
+
+def show_and_write(folder: Path, result: Result) -> None:
+    """Print the tables and write plan.json, frontier.json and report.html."""
+    realised, saved, certified = (make(result.comparison) for make in (realised_rows, saving_rows, certificate_rows))
+    console = Console()
+    console.print(f"[bold]{title(result)}[/bold]\n{subtitle(result)}\n", highlight=False)
+    _print(console, "Realised on the profile's own times and energies", realised)
+    _print(console, "Energy saved against the best that others do in the same time", saved)
+    _print(console, "Predicted by the relaxation, realised by the plan", certified)
+    for note in result.problem.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, outcome in _plan_files(result.comparison):
+        if outcome.plan is not None:
+            write_text_atomically(folder / name, json.dumps(outcome.plan.to_dict(), separators=(",", ":")))
+    write_text_atomically(folder / "frontier.json", json.dumps(result.frontier.to_dict(), separators=(",", ":")))
+    table = _merged(realised, saved, certified)
+    write_report(
+        folder / "report.html",
+        plan_report(
+            title(result), subtitle(result), result.problem, result.frontier, result.comparison, table, facts(result)
+        ),
+    )
+    console.print(
+        f"plan:     {folder / 'plan.json'}\nfrontier: {folder / 'frontier.json'}", highlight=False, soft_wrap=True
+    )
+    console.print(f"report:   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def title(result: Result) -> str:
+    """Schedule, size and profile."""
+    schedule = result.problem.schedule
+    microbatches = 1 + max(operation.microbatch for operation in schedule.operations)
+    size = f"{schedule.ranks} ranks x {microbatches} microbatches" if microbatches else f"{schedule.ranks} ranks"
+    return f"{schedule.name}, {size}, {result.source.name}"
+
+
+def subtitle(result: Result) -> str:
+    """What the energies count, and where they come from."""
+    gpus = result.problem.schedule.ranks * result.tensor_parallel * result.data_parallel
+    counted = f"energy of {gpus} GPUs"
+    if gpus > result.problem.schedule.ranks:
+        counted += f" (tensor parallel {result.tensor_parallel}, data parallel {result.data_parallel})"
+    return f"{counted} per iteration, waiting included; the profile is {result.problem.provenance}"
+
+
+def facts(result: Result) -> tuple[tuple[str, str], ...]:
+    """What else is worth knowing of the first plan."""
+    plan = result.comparison.plans[0].plan
+    powers = sorted({round(float(p), 2) for p in result.problem.wait_power_w})
+    found = [
+        ("profile", str(result.source)),
+        ("operations", f"{len(result.problem.kind)}"),
+        ("waiting power of a rank", " to ".join(f"{p:g} W" for p in (powers[:1] + powers[1:][-1:]))),
+        ("plans on the frontier", f"{len(result.frontier)}"),
+    ]
+    if plan is not None:
+        found += [
+            ("solver", plan.solver),
+            ("gap to the lower bound", f"{plan.gap_frac:.3%}"),
+            ("clock switches", f"{plan.switches}"),
+        ]
+        if plan.switch:
+            found.append(("switch latency", f"{plan.switch.latency_s:g} s"))
+    return tuple(found)
+
+
+def realised_rows(comparison: Comparison) -> Rows:
+    """Time, energy, power and saving of every outcome."""
+    heads = ("", "time s", "slowdown", "energy J", "power W", "saving")
+    rows = []
+    for outcome in (*comparison.baselines, *comparison.plans):
+        slowdown = f"{comparison.slowdown(outcome) - 1:+.2%}".replace("-0.00", "+0.00")
+        saving = "" if outcome is comparison.reference else f"{outcome.saving_frac(comparison.reference):+.2%}"
+        figures = (f"{outcome.until_s:.4f}", slowdown, f"{outcome.energy_j:,.1f}", f"{outcome.power_w:,.1f}", saving)
+        rows.append((outcome.name, *figures))
+    return heads, tuple(rows)
+
+
+def saving_rows(comparison: Comparison) -> Rows:
+    """What every plan saves against every method in the same time."""
+    names = [outcome.name for outcome in comparison.baselines]
+    rows = []
+    for outcome, against in zip(comparison.plans, comparison.against, strict=True):
+        rows.append((outcome.name, *(f"{against[name]:+.2%}" if name in against else "too slow" for name in names)))
+    return ("", *(name.replace(" (", "\n(") for name in names)), tuple(rows)
+
+
+def certificate_rows(comparison: Comparison) -> Rows:
+    """Predicted beside realised figures, gap and switches of every plan, each up to its own end."""
+    heads = ("", "predicted s", "realised s", "predicted J", "realised J", "gap", "switches")
+    rows = []
+    for outcome in comparison.plans:
+        plan = outcome.plan
+        if plan is not None:
+            times = (f"{plan.deadline_s:.4f}", f"{plan.time_s:.4f}")
+            energies = (f"{plan.predicted_j:,.1f}", f"{plan.energy_j:,.1f}")
+            rows.append((outcome.name, *times, *energies, f"{plan.gap_frac:.3%}", f"{plan.switches:,}"))
+    return heads, tuple(rows)
+
+
+def _merged(realised: Rows, saved: Rows, certified: Rows) -> Rows:
+    """One wide table for the page: what is realised, then for plans what they save, their prediction and their gap."""
+    columns = (1, 3, 5, 6)  # predicted time and energy, gap, switches
+    rivals = [f"vs {head.splitlines()[0]}" for head in saved[0][1:]]
+    heads = (*realised[0], *rivals, *(certified[0][i] for i in columns))
+    extra = {row[0]: row[1:] for row in saved[1]}
+    for row in certified[1]:
+        extra[row[0]] += tuple(row[i] for i in columns)
+    blank = ("",) * (len(heads) - len(realised[0]))
+    return heads, tuple((*row, *extra.get(row[0], blank)) for row in realised[1])
+
+
+def _print(console: Console, title: str, rows: Rows) -> None:
+    table = Table(title=title, title_justify="left", title_style="italic", box=SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(rows[0]):
+        table.add_column(head, justify="right" if number else "left")
+    for row in rows[1]:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _plan_files(comparison: Comparison) -> list[tuple[str, Outcome]]:
+    """The first plan as plan.json, every other under its own name."""
+    first, *others = comparison.plans
+    named = [("plan-" + o.name.removeprefix("plan, ").replace(" ", "-") + ".json", o) for o in others]
+    return [("plan.json", first), *named]
