@@ -22,6 +22,7 @@ class JoulewiseError(Exception):
     """
 
     def __init__(self, what: str, seen: str = "", fix: str = "") -> None:
+        """Join the three parts of the sentence."""
         self.what, self.seen, self.fix = what, seen, fix
         super().__init__("; ".join(part for part in (what, seen, fix) if part))
 
@@ -42,6 +43,7 @@ class InputFileError(UsageError):
     """
 
     def __init__(self, file: str, row: int | None, what: str, seen: str, fix: str) -> None:
+        """Put the place in front."""
         self.file, self.row = file, row
         place = file if row is None else f"{file}, line {row}"
         super().__init__(f"{place}: {what}", f"seen: {seen}", fix)
@@ -57,6 +59,7 @@ class InfeasibleError(JoulewiseError, ValueError):
     """
 
     def __init__(self, what: str, tightest: float, unit: str) -> None:
+        """Name the tightest value."""
         self.tightest, self.unit = tightest, unit
         super().__init__(what, f"the tightest feasible value is {tightest:.9g} {unit}")
 
@@ -69,5 +72,6 @@ class MissingExtraError(JoulewiseError, ImportError):
     """
 
     def __init__(self, extra: str) -> None:
+        """Say the command."""
         self.extra = extra
         super().__init__(f"pip install 'joulewise[{extra}]'")

@@ -70,7 +70,7 @@ def plan(
     with plan_progress.shown() as step:
         found = [
             plan_outcome(
-                f"plan, {factor:g}x time" if factor != 1 else "plan, no slowdown",
+                f"{plan_output.PREFIX}slowdown {factor:g}",
                 plan_pipeline(
                     problem,
                     reference_s * factor,
@@ -85,14 +85,14 @@ def plan(
             problem, plans=count, switch=switch, solver=chosen_solver, progress=step(f"frontier of {count} plans")
         )
         least = Plan.from_point(problem, frontier, frontier.least_energy(), chosen_solver.name, switch=switch)
-        found.append(plan_outcome("plan, least energy", least))
+        found.append(plan_outcome(f"{plan_output.PREFIX}least energy", least))
         for factor in straggler or []:
             end_s = reference_s * factor
             deadline_s = min(max(end_s, float(frontier.time_s[0])), float(frontier.bound.time_s[-1]))
             waiting = plan_pipeline(
                 problem, deadline_s, switch=switch, solver=chosen_solver, progress=step(f"straggler at {factor:g}x")
             )
-            found.append(straggler_outcome(f"plan, straggler at {factor:g}x", waiting, end_s, data_parallel))
+            found.append(straggler_outcome(f"{plan_output.PREFIX}straggler {factor:g}", waiting, end_s, data_parallel))
 
     plan_output.show_and_write(
         output,

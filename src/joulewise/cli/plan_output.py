@@ -18,6 +18,9 @@ from joulewise.report.pipeline import write_report
 from joulewise.report.plan_report import plan_report
 from joulewise.wire.atomic import write_text_atomically
 
+PREFIX = "plan, "
+"""How names of plans begin."""
+
 Rows = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 
@@ -54,13 +57,16 @@ def show_and_write(folder: Path, result: Result) -> None:
         if outcome.plan is not None:
             write_text_atomically(folder / name, json.dumps(outcome.plan.to_dict(), separators=(",", ":")))
     write_text_atomically(folder / "frontier.json", json.dumps(result.frontier.to_dict(), separators=(",", ":")))
-    table = _merged(realised, saved, certified)
-    write_report(
-        folder / "report.html",
-        plan_report(
-            title(result), subtitle(result), result.problem, result.frontier, result.comparison, table, facts(result)
-        ),
+    report = plan_report(
+        title(result),
+        subtitle(result),
+        problem=result.problem,
+        frontier=result.frontier,
+        comparison=result.comparison,
+        table=_merged(realised, saved, certified),
+        facts=facts(result),
     )
+    write_report(folder / "report.html", report)
     console.print(
         f"plan:     {folder / 'plan.json'}\nfrontier: {folder / 'frontier.json'}", highlight=False, soft_wrap=True
     )
@@ -118,36 +124,40 @@ def realised_rows(comparison: Comparison) -> Rows:
 
 
 def saving_rows(comparison: Comparison) -> Rows:
-    """What every plan saves against every method in the same time."""
-    names = [outcome.name for outcome in comparison.baselines]
+    """What every plan saves against every method in the same time: a row for each method."""
     rows = []
-    for outcome, against in zip(comparison.plans, comparison.against, strict=True):
-        rows.append((outcome.name, *(f"{against[name]:+.2%}" if name in against else "too slow" for name in names)))
-    return ("", *(name.replace(" (", "\n(") for name in names)), tuple(rows)
+    for baseline in comparison.baselines:
+        saved = (against.get(baseline.name) for against in comparison.against)
+        rows.append((baseline.name, *("too slow" if part is None else f"{part:+.2%}" for part in saved)))
+    return ("", *(_short(outcome) for outcome in comparison.plans)), tuple(rows)
 
 
 def certificate_rows(comparison: Comparison) -> Rows:
     """Predicted beside realised figures, gap and switches of every plan, each up to its own end."""
-    heads = ("", "predicted s", "realised s", "predicted J", "realised J", "gap", "switches")
+    heads = ("", "predicted\ns", "realised\ns", "predicted\nJ", "realised\nJ", "gap", "switches")
     rows = []
     for outcome in comparison.plans:
         plan = outcome.plan
         if plan is not None:
             times = (f"{plan.deadline_s:.4f}", f"{plan.time_s:.4f}")
             energies = (f"{plan.predicted_j:,.1f}", f"{plan.energy_j:,.1f}")
-            rows.append((outcome.name, *times, *energies, f"{plan.gap_frac:.3%}", f"{plan.switches:,}"))
+            rows.append((_short(outcome), *times, *energies, f"{plan.gap_frac:.3%}", f"{plan.switches:,}"))
     return heads, tuple(rows)
+
+
+def _short(outcome: Outcome) -> str:
+    return outcome.name.removeprefix(PREFIX)
 
 
 def _merged(realised: Rows, saved: Rows, certified: Rows) -> Rows:
     """One wide table for the page: what is realised, then for plans what they save, their prediction and their gap."""
     columns = (1, 3, 5, 6)  # predicted time and energy, gap, switches
-    rivals = [f"vs {head.splitlines()[0]}" for head in saved[0][1:]]
-    heads = (*realised[0], *rivals, *(certified[0][i] for i in columns))
-    extra = {row[0]: row[1:] for row in saved[1]}
-    for row in certified[1]:
-        extra[row[0]] += tuple(row[i] for i in columns)
-    blank = ("",) * (len(heads) - len(realised[0]))
+    rivals = [f"vs {row[0].split(' (')[0]}" for row in saved[1]]
+    heads = (*realised[0], *rivals, *(certified[0][i].replace("\n", " ") for i in columns))
+    blank = ("",) * (len(rivals) + len(columns))
+    extra = {}
+    for number, row in enumerate(certified[1], start=1):
+        extra[PREFIX + row[0]] = (*(rival[number] for rival in saved[1]), *(row[i] for i in columns))
     return heads, tuple((*row, *extra.get(row[0], blank)) for row in realised[1])
 
 
@@ -163,5 +173,5 @@ def _print(console: Console, title: str, rows: Rows) -> None:
 def _plan_files(comparison: Comparison) -> list[tuple[str, Outcome]]:
     """The first plan as plan.json, every other under its own name."""
     first, *others = comparison.plans
-    named = [("plan-" + o.name.removeprefix("plan, ").replace(" ", "-") + ".json", o) for o in others]
+    named = [("plan-" + _short(o).replace(" ", "-") + ".json", o) for o in others]
     return [("plan.json", first), *named]

@@ -75,8 +75,9 @@ class Comparison:
         """Compare plans with every simpler method that makes sense for the problem."""
         against = []
         for outcome in plans:
-            rivals = baseline_outcomes(problem, baselines(problem, outcome.until_s))
-            in_time = [rival for rival in rivals if rival.time_s <= outcome.until_s]
+            end_s = max(outcome.until_s, outcome.plan.deadline_s if outcome.plan else 0.0)
+            rivals = baseline_outcomes(problem, baselines(problem, end_s))
+            in_time = [rival for rival in rivals if rival.time_s <= end_s]
             against.append({rival.name: outcome.saving_frac(rival) for rival in in_time})
         return cls(baseline_outcomes(problem, baselines(problem)), tuple(plans), tuple(against))
 

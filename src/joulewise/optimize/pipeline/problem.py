@@ -144,7 +144,7 @@ class PipelineProblem:
         )
 
     def smoothed(self) -> PipelineProblem:
-        """The problem with planning energies smoothed: plans rely less on lucky readings, and are still judged by all."""
+        """The problem with planning energies smoothed: less luck, judged by all readings."""
         return replace(self, tables=tuple(table.smoothed() for table in self.tables))
 
     def as_measured(self) -> PipelineProblem:
