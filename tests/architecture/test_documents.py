@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -29,9 +30,9 @@ def commands(word):
         text = path.read_text(encoding="utf-8")
         code = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
         for line in [*code, *SPAN.findall(BLOCK.sub("", text))]:
-            found = re.match(rf"\s*(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?{word}((?: +[^\s#;&|]+)+)", line)
+            found = re.match(rf"\s*(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?{word}( [^#;&|]+)", line)
             if found:
-                yield name(path), found[1].split()
+                yield name(path), shlex.split(found[1])
 
 
 @cache
