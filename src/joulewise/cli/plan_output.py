@@ -117,8 +117,10 @@ def realised_rows(comparison: Comparison) -> Rows:
     rows = []
     for outcome in (*comparison.baselines, *comparison.plans):
         slowdown = f"{comparison.slowdown(outcome) - 1:+.2%}".replace("-0.00", "+0.00")
-        saving = "" if outcome is comparison.reference else f"{outcome.saving_frac(comparison.reference):+.2%}"
-        figures = (f"{outcome.until_s:.4f}", slowdown, f"{outcome.energy_j:,.1f}", f"{outcome.power_w:,.1f}", saving)
+        saving = (
+            "" if outcome is comparison.reference else f"{1 - outcome.energy_j / comparison.reference_j(outcome):+.2%}"
+        )
+        figures = (f"{outcome.until_s:.4f}", slowdown, _figure(outcome.energy_j), _figure(outcome.power_w), saving)
         rows.append((outcome.name, *figures))
     return heads, tuple(rows)
 
@@ -140,9 +142,13 @@ def certificate_rows(comparison: Comparison) -> Rows:
         plan = outcome.plan
         if plan is not None:
             times = (f"{plan.deadline_s:.4f}", f"{plan.time_s:.4f}")
-            energies = (f"{plan.predicted_j:,.1f}", f"{plan.energy_j:,.1f}")
+            energies = (_figure(plan.predicted_j), _figure(plan.energy_j))
             rows.append((_short(outcome), *times, *energies, f"{plan.gap_frac:.3%}", f"{plan.switches:,}"))
     return heads, tuple(rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1e5 else f"{value:,.1f}"
 
 
 def _short(outcome: Outcome) -> str:
@@ -151,13 +157,14 @@ def _short(outcome: Outcome) -> str:
 
 def _merged(realised: Rows, saved: Rows, certified: Rows) -> Rows:
     """One wide table for the page: what is realised, then for plans what they save, their prediction and their gap."""
-    columns = (1, 3, 5, 6)  # predicted time and energy, gap, switches
-    rivals = [f"vs {row[0].split(' (')[0]}" for row in saved[1]]
-    heads = (*realised[0], *rivals, *(certified[0][i].replace("\n", " ") for i in columns))
+    columns = (5, 6, 1, 3)  # gap, switches, predicted time and energy
+    rivals = saved[1][1:]  # all at max clock is what the saving refers to already
+    names = [f"vs {row[0].split('(')[-1].rstrip(')')}" for row in rivals]
+    heads = (*realised[0], *(certified[0][i].replace("\n", " ") for i in columns), *names)
     blank = ("",) * (len(rivals) + len(columns))
     extra = {}
     for number, row in enumerate(certified[1], start=1):
-        extra[PREFIX + row[0]] = (*(rival[number] for rival in saved[1]), *(row[i] for i in columns))
+        extra[PREFIX + row[0]] = (*(row[i] for i in columns), *(rival[number] for rival in rivals))
     return heads, tuple((*row, *extra.get(row[0], blank)) for row in realised[1])
 
 

@@ -92,12 +92,15 @@ class Mark:
         energy_j: Iteration energy [J].
         kind: ``"baseline"`` or ``"chosen"``. The first baseline is the one that savings refer to; the first chosen
             mark is the one that the headline speaks of.
+        reference_j: Energy of the baseline that this is to be judged by [J], if it is not the baseline's own: what the
+            baseline draws while it waits for the same straggler.
     """
 
     name: str
     time_s: float
     energy_j: float
     kind: str
+    reference_j: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a kind that is not known and a point that cannot be drawn."""

@@ -165,10 +165,8 @@ class _Chart:
         baseline = self.report.baseline
         if baseline is None or mark is baseline:
             return [name]
-        return [
-            name,
-            f"energy {_change(mark.energy_j, baseline.energy_j)}, time {_change(mark.time_s, baseline.time_s)}",
-        ]
+        energy = _change(mark.energy_j, mark.reference_j or baseline.energy_j)
+        return [name, f"energy {energy}, time {_change(mark.time_s, baseline.time_s)}"]
 
     def _explain(self, name: str, time_s: float, energy_j: float) -> str:
         lines = [

@@ -9,13 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
-
-from joulewise.errors import UsageError
 
 
 def render_page(title: str, body: str, data: dict[str, Any]) -> str:
@@ -70,24 +66,6 @@ def embed_json(value: Any) -> str:
     """
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` so that a reader finds the old file or the new one, never a part.
-
-    Raises:
-        UsageError: If the file cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UsageError(
-            f"the report {path} cannot be written", str(error.strerror), "name a file in a folder you may write to"
-        ) from error
 
 
 def _asset(name: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from joulewise.report.content import Mark, PipelineReport, Timeline
 from joulewise.report.frontier_chart import frontier_figure
 from joulewise.report.gantt import gantt_figure
-from joulewise.report.page import render_page, write_atomically
+from joulewise.report.page import render_page
 from joulewise.report.sections import pipeline_body
+from joulewise.wire.atomic import write_text_atomically
 
 __all__ = ["Mark", "PipelineReport", "Timeline", "write_report"]
 
@@ -24,4 +25,4 @@ def write_report(path: str | Path, report: PipelineReport) -> None:
         UsageError: If the file cannot be written.
     """
     data = {"frontier": frontier_figure(report), "gantt": gantt_figure(report.before, report.after)}
-    write_atomically(Path(path), render_page(report.title, pipeline_body(report), data))
+    write_text_atomically(path, render_page(report.title, pipeline_body(report), data))

@@ -28,7 +28,9 @@ _NOTES = (
     "Realised figures are sums and longest paths over the profile's own times and energies; nothing is fitted.",
     "The lower bound is the relaxation in which an operation may mix two clocks; no plan with one clock per operation "
     "can be below it, so the gap is the most that any planner could still win.",
-    "Savings compare both sides up to the same end: who is done first waits, at waiting power.",
+    "The saving of a row is against all at max clock, each up to its own end; while a straggler is awaited, both up to "
+    "the straggler's end. Columns that begin with vs compare with the best that a method does in the same time, both "
+    "up to the same end. Whoever waits draws waiting power.",
 )
 
 
@@ -57,8 +59,8 @@ def plan_report(
     beyond = frontier.time_s >= alone.time_s[-1]
     bound = frontier.bound
     shown = bound.time_s <= max(alone.time_s[-1], bound.time_s[np.argmin(bound.energy_j)])
-    marks = [_mark(outcome, BASELINE) for outcome in comparison.baselines]
-    marks += [_mark(outcome, CHOSEN) for outcome in comparison.plans]
+    marks = [_mark(outcome, BASELINE, comparison) for outcome in comparison.baselines]
+    marks += [_mark(outcome, CHOSEN, comparison) for outcome in comparison.plans]
     return PipelineReport(
         title=title,
         subtitle=subtitle,
@@ -108,5 +110,6 @@ def _clocks(settings: list[object]) -> NDArray[np.float64]:
     return np.array([float(s) if isinstance(s, int | float) else np.nan for s in settings])
 
 
-def _mark(outcome: Outcome, kind: str) -> Mark:
-    return Mark(outcome.name, outcome.until_s, outcome.energy_j / outcome.share, kind)
+def _mark(outcome: Outcome, kind: str, comparison: Comparison) -> Mark:
+    reference_j = comparison.reference_j(outcome) / outcome.share if kind == CHOSEN else None
+    return Mark(outcome.name, outcome.until_s, outcome.energy_j / outcome.share, kind, reference_j)

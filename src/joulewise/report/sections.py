@@ -83,7 +83,7 @@ def _headline(report: PipelineReport) -> str:
 
 
 def _saving(mark: Mark, baseline: Mark) -> float:
-    return 1 - mark.energy_j / baseline.energy_j
+    return 1 - mark.energy_j / (mark.reference_j or baseline.energy_j)
 
 
 def _facts(report: PipelineReport) -> str:
@@ -97,7 +97,7 @@ def _table(report: PipelineReport) -> str:
     if not report.table_columns:
         return ""
     numeric = [
-        bool(report.table_rows) and all(_NUMBER.match(row[index]) for row in report.table_rows)
+        index > 0 and any(_NUMBER.match(row[index]) for row in report.table_rows)
         for index in range(len(report.table_columns))
     ]
 

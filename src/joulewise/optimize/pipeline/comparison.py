@@ -31,6 +31,7 @@ class Outcome:
         wait_power_w: Power of that share while it waits [W].
         share: Which part of the GPUs counts: all, or those of the replicas that wait for a straggler.
         plan: What the planner says of it, or None for a baseline.
+        awaits: Whether it waits for a straggler, so that energy counts until then.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Outcome:
     wait_power_w: float
     share: float = 1.0
     plan: Plan | None = None
+    awaits: bool = False
 
     @property
     def power_w(self) -> float:
@@ -86,6 +88,11 @@ class Comparison:
         """All at max clock."""
         return self.baselines[0]
 
+    def reference_j(self, outcome: Outcome) -> float:
+        """What all at max clock draws for an outcome's share of GPUs [J]; it waits for a straggler if that does."""
+        waited_s = max(0.0, outcome.until_s - self.reference.time_s) if outcome.awaits else 0.0
+        return (self.reference.energy_j + self.reference.wait_power_w * waited_s) * outcome.share
+
     def slowdown(self, outcome: Outcome) -> float:
         """End of an outcome over the reference's own time."""
         return outcome.until_s / self.reference.time_s
@@ -120,4 +127,4 @@ def straggler_outcome(name: str, plan: Plan, straggler_s: float, replicas: int =
     power_w = plan.problem.total_wait_power_w
     energy_j = plan.energy_j + power_w * max(0.0, straggler_s - plan.time_s)
     until_s = max(straggler_s, plan.time_s)
-    return Outcome(name, plan.choice, plan.time_s, until_s, energy_j * share, power_w * share, share, plan)
+    return Outcome(name, plan.choice, plan.time_s, until_s, energy_j * share, power_w * share, share, plan, True)
