@@ -40,7 +40,7 @@ bench: $(VENV)/.installed-bench
 
 sanitize:
 	@cmake -S . -B build/sanitize -DJOULEWISE_KERNEL_TESTS=ON -DJOULEWISE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
-	@cmake --build build/sanitize
+	@cmake --build build/sanitize >/dev/null
 	build/sanitize/kernel_laws
 
 clean:
