@@ -49,7 +49,7 @@ class SweepSolver:
         fastest = _longest_path(problem, grid.time[grid.first[:-1]][problem.kind])
         # Each time was rounded up by less than a tick, which must not spoil plans that fit exactly; planners check.
         rounding = _longest_path(problem, np.ones(len(problem.kind), dtype=np.int64))
-        ticks = np.floor(np.asarray(deadlines_s, dtype=np.float64) / grid.time_tick_s) + rounding
+        ticks = np.floor(np.minimum(deadlines_s, slowest * grid.time_tick_s) / grid.time_tick_s) + rounding
         ticks = np.clip(ticks, fastest, slowest).astype(np.int64)
         falling = np.argsort(-ticks, kind="stable")
         span = max(1, slowest - fastest)
