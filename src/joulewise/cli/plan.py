@@ -47,7 +47,6 @@ def plan(
     """Plan a clock for every forward and backward computation of a pipeline-parallel training iteration."""
     from joulewise.cli import plan_output, plan_progress  # noqa: PLC0415 (--help needs none of this)
     from joulewise.optimize.pipeline.comparison import Comparison, plan_outcome, straggler_outcome  # noqa: PLC0415
-    from joulewise.optimize.pipeline.plan import Plan  # noqa: PLC0415
     from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline  # noqa: PLC0415
     from joulewise.optimize.pipeline.replay import SwitchCost, replay  # noqa: PLC0415
 
@@ -84,7 +83,11 @@ def plan(
         frontier = plan_frontier(
             problem, plans=count, switch=switch, solver=chosen_solver, progress=step(f"frontier of {count} plans")
         )
-        least = Plan.from_point(problem, frontier, frontier.least_energy(), chosen_solver.name, switch=switch)
+        bound = frontier.bound
+        least_s = max(float(frontier.time_s[0]), float(bound.time_s[bound.energy_j.argmin()]))
+        least = plan_pipeline(
+            problem, least_s, switch=switch, solver=chosen_solver, progress=step("planning for least energy")
+        )
         found.append(plan_outcome(f"{plan_output.PREFIX}least energy", least))
         for factor in straggler or []:
             end_s = reference_s * factor
