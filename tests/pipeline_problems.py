@@ -10,8 +10,11 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from joulewise.optimize.pipeline.costs import pipeline_problem
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.schedules import read_graph
+from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.schedules import make_schedule, read_graph
+from joulewise.records import Instruction, Profile, Provenance, Reading
 
 Floats = NDArray[np.float64]
 _few = st.integers(0, 6).map(float)
@@ -86,3 +89,22 @@ class Everything:
             power_w = 0.0 if operation.rank is None else problem.wait_power_w[operation.rank]
             effective_j += table.energy_j[choices[:, index]] - power_w * time_s
         return cls(choices.astype(np.int16), ends.max(axis=1), effective_j)
+
+
+def smooth_problem(stages: int, microbatches: int) -> PipelineProblem:
+    """Stages that all differ, with clocks that all lie on the hull."""
+    readings = [
+        Reading(stage, instruction, clock, work * (0.01 + 60.0 / clock), work * (4.0 + 2e-5 * clock**2))
+        for stage in range(stages)
+        for instruction, part in ((Instruction.FORWARD, 1.0), (Instruction.BACKWARD, 2.1))
+        for clock in range(600, 1411, 30)
+        for work in [part * (1 + 0.013 * stage)]
+    ]
+    profile = Profile(tuple(readings), Provenance.SIMULATED, "formula")
+    return pipeline_problem(profile, make_schedule("1f1b", stages, microbatches), 60.0)
+
+
+def midway_s(problem: PipelineProblem, share: float = 0.2) -> float:
+    """A deadline between T_min and T_max [s]."""
+    t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0]
+    return float(t_min + share * (t_max - t_min))

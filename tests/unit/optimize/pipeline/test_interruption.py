@@ -14,35 +14,14 @@ import numpy as np
 import pytest
 
 import joulewise
-from joulewise.optimize.pipeline.costs import pipeline_problem
+import pipeline_problems
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
-from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
-from joulewise.optimize.pipeline.schedules import make_schedule
 from joulewise.optimize.pipeline.sweep import SweepSolver
-from joulewise.records import Instruction, Profile, Provenance, Reading
+from pipeline_problems import midway_s, smooth_problem
 
 pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is not compiled")
-
-
-def smooth_problem(stages: int, microbatches: int) -> PipelineProblem:
-    """Stages that all differ, with clocks that all lie on the hull."""
-    readings = [
-        Reading(stage, instruction, clock, work * (0.01 + 60.0 / clock), work * (4.0 + 2e-5 * clock**2))
-        for stage in range(stages)
-        for instruction, part in ((Instruction.FORWARD, 1.0), (Instruction.BACKWARD, 2.1))
-        for clock in range(600, 1411, 30)
-        for work in [part * (1 + 0.013 * stage)]
-    ]
-    profile = Profile(tuple(readings), Provenance.SIMULATED, "formula")
-    return pipeline_problem(profile, make_schedule("1f1b", stages, microbatches), 60.0)
-
-
-def midway_s(problem: PipelineProblem, share: float = 0.2) -> float:
-    """A deadline between T_min and T_max [s]."""
-    t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0]
-    return float(t_min + share * (t_max - t_min))
 
 
 @pytest.mark.parametrize("thorough", [False, True])
@@ -121,15 +100,16 @@ def test_plans_in_several_threads_are_those_of_one() -> None:
 
 
 LONG = """
-import test_interruption as here
-problem = here.smooth_problem(8, 200)
-here.plan_frontier(problem, plans=400, thorough=True, progress=lambda _: print("planning", flush=True))
+import pipeline_problems
+from joulewise.optimize.pipeline.planner import plan_frontier
+problem = pipeline_problems.smooth_problem(8, 200)
+plan_frontier(problem, plans=400, thorough=True, progress=lambda _: print("planning", flush=True))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_a_long_plan() -> None:
-    paths = [str(Path(__file__).parent), str(Path(joulewise.__file__).parents[1])]
+    paths = [str(Path(pipeline_problems.__file__).parent), str(Path(joulewise.__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
     child = subprocess.Popen(
         [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import joulewise
+import pipeline_problems
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
-from test_interruption import midway_s, smooth_problem
+from pipeline_problems import midway_s, smooth_problem
 
 pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is not compiled")
 
@@ -29,7 +30,11 @@ def fingerprint() -> str:
 def test_plans_repeat() -> None:
     here = fingerprint()
     assert fingerprint() == here
-    paths = [str(Path(__file__).parent), str(Path(joulewise.__file__).parents[1])]
+    paths = [
+        str(Path(__file__).parent),
+        str(Path(pipeline_problems.__file__).parent),
+        str(Path(joulewise.__file__).parents[1]),
+    ]
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": seed}
         script = "import test_repeatable; print(test_repeatable.fingerprint())"
