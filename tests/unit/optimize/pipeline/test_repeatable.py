@@ -36,7 +36,7 @@ def test_plans_repeat() -> None:
         str(Path(joulewise.__file__).parents[1]),
     ]
     for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": seed}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources)), "PYTHONHASHSEED": seed}
         script = "import test_repeatable; print(test_repeatable.fingerprint())"
         child = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
