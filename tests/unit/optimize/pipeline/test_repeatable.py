@@ -30,11 +30,7 @@ def fingerprint() -> str:
 def test_plans_repeat() -> None:
     here = fingerprint()
     assert fingerprint() == here
-    paths = [
-        str(Path(__file__).parent),
-        str(Path(pipeline_problems.__file__).parent),
-        str(Path(joulewise.__file__).parents[1]),
-    ]
+    sources = (Path(__file__).parent, Path(pipeline_problems.__file__).parent, Path(joulewise.__file__).parents[1])
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources)), "PYTHONHASHSEED": seed}
         script = "import test_repeatable; print(test_repeatable.fingerprint())"
