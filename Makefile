@@ -48,7 +48,7 @@ clean:
 
 $(VENV)/.created:
 	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON); name a Python 3.11 or newer: PYTHON=python3.12 make demo" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"joulewise needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}; name another one: PYTHON=python3.12 make demo")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "joulewise needs Python 3.11 or newer; $(PYTHON) is %d.%d; name another one: PYTHON=python3.12 make demo" % v[:2])'
 	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import resource
 import subprocess
 import sys
@@ -62,3 +63,8 @@ def test_version_is_that_of_pyproject_and_stands_in_the_changelog():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert joulewise.__version__ == version
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_example_is_true():
+    result = doctest.testmod(joulewise)
+    assert (result.attempted, result.failed) == (3, 0)
