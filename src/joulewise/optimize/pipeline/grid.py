@@ -1,9 +1,10 @@
 """A problem on integer grids, as the exact solver takes it.
 
-Times are counted in ticks of 2^-36 of the longest option (some picoseconds), slopes in ticks of 2^-34 of the steepest
-hull segment, costs in ticks of time times slope times 2^30. All are relative to the problem, so the unit in which a
-profile is given does not matter. Times are rounded up and deadlines down, hence what meets a deadline on the grid
-meets it in reality. Sums are checked against 62 bits beforehand; products are formed in 128 bits.
+Times are counted in ticks of 2^-36 of the longest option (some picoseconds), slopes in ticks of 2^-52 of the sum of
+all operations' steepest hull segments (readings that nearly agree in time make very steep ones), costs in ticks of time
+times slope times 2^30. All are relative to the problem, so the unit in which a profile is given does not matter. Times
+are rounded up; a deadline is given as many ticks more as that can amount to, and what is then late in reality is
+repaired. Sums are checked against 60 bits beforehand; products are formed in 128 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from joulewise.frontier.pareto import lower_hull
 from joulewise.optimize.pipeline.problem import PipelineProblem
 
 Ints = NDArray[np.int64]
-TIME_BITS, SLOPE_BITS, COST_SHIFT = 36, 34, 30
+TIME_BITS, SLOPE_BITS, COST_SHIFT = 36, 52, 30
 _ROOM = 2**60
 
 
@@ -75,7 +76,7 @@ class Grid:
                 hull, error = _thinned(time, above, hull, hull_error_frac * float(table.energy_j[rows].min()))
                 error_j += count * error
             slope = -np.diff(above[hull]) / (np.diff(time[hull]) * time_tick)
-            steepest = max(steepest, float(slope.max(initial=0.0)))
+            steepest += count * float(slope.max(initial=0.0))
             options.append((rows, time, above))
             hulls.append((time[hull], slope))
         slope_tick = steepest / 2**SLOPE_BITS if steepest > 0 else 1.0

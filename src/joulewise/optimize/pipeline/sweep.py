@@ -69,16 +69,19 @@ class SweepSolver:
         )
         choices = np.empty((len(falling), len(problem.kind)), dtype=np.int16)
         choices[falling] = grid.rows(problem.kind, answer["plans"])
-        return Solution(_bound(problem, grid, answer["makespan"], answer["cost"]), choices, self.name)
+        return Solution(_bound(problem, grid, answer["makespan"] - rounding, answer["cost"]), choices, self.name)
 
 
 def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], cost: NDArray[np.float64]) -> Bound:
-    """The frontier of the relaxation, in total energy."""
+    """The frontier of the relaxation, in total energy; ``makespan`` is as short as its ticks can be in reality."""
     cheapest = problem.cheapest[np.newaxis]
     t_max, e_max = realise(problem, cheapest)
+    t_min = realise(problem, problem.fastest[np.newaxis])[0]
     time_s = np.asarray(makespan[::-1] * grid.time_tick_s, dtype=np.float64)
-    time_s[0] = min(time_s[0], realise(problem, problem.fastest[np.newaxis])[0][0])  # its ticks are rounded up
     effective_j = cost[::-1] * (grid.time_tick_s * grid.slope_tick_w)
+    possible = time_s > t_min
+    effective_j = np.append(np.interp(t_min, time_s, effective_j), effective_j[possible])
+    time_s = np.append(t_min, time_s[possible])
     base_j = float(e_max[0]) - problem.total_wait_power_w * float(t_max[0]) - grid.error_j
     return Bound(time_s, np.asarray(base_j + effective_j + problem.total_wait_power_w * time_s, dtype=np.float64))
 
