@@ -1,1 +1,1 @@
-"""."""
+"""Hardware: what it can sense and be told, and twins that behave like it."""

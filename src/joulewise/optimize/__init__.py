@@ -1,1 +1,1 @@
-"""."""
+"""Deciders: pure functions from frontiers to settings."""

@@ -1,1 +1,1 @@
-"""."""
+"""A clock for every computation of a pipeline iteration (Perseus)."""
