@@ -7,7 +7,8 @@ from typing import Any
 
 from measure import ROOT, Claim, Section
 
-from joulewise import plan_frontier
+from joulewise import Frontier, PipelineProblem, plan_frontier
+from joulewise.optimize.pipeline.replay import realise
 
 sys.path.append(str(ROOT / "tests" / "paper"))  # the published figures and their sums live with their tests
 
@@ -17,16 +18,16 @@ PLANS = 400
 
 
 def measure(quick: bool) -> Section:
-    """All rows whose profile is public."""
+    """All rows whose profile is public; plans for the published slowdowns are thorough, the peak is among fast ones."""
     rows: list[dict[str, Any]] = []
     least = float("inf")
     for (workload, microbatches), published in PUBLISHED.items():
         if quick and microbatches > 24:
             continue
         problem = workload.problem(microbatches)
-        ours = Emulation(problem, plan_frontier(problem, plans=PLANS), microbatches)
+        ours = Emulation(problem, _thorough(problem), microbatches)
         totals = [ours.total(factor) for factor in SLOWDOWNS]
-        peak, at = ours.peak()
+        peak, at = Emulation(problem, plan_frontier(problem, plans=PLANS), microbatches).peak()
         rows.append(
             {
                 "workload": f"{workload.name}, {microbatches} microbatches",
@@ -40,6 +41,12 @@ def measure(quick: bool) -> Section:
         least = min(least, *(round(mine, 1) - round(theirs, 1) for theirs, mine in pairs))
     claim = Claim("our saving minus the published one, least over all figures, to one decimal [%]", least, 0.0, True)
     return Section("published savings", [claim], {"published_and_ours_percent": rows})
+
+
+def _thorough(problem: PipelineProblem) -> Frontier:
+    """The fastest plan, and one for each straggler that a figure is published for."""
+    least_s = float(realise(problem, problem.fastest[None])[0][0])
+    return plan_frontier(problem, deadlines_s=[f * least_s for f in (1.0, *SLOWDOWNS)], thorough=True)
 
 
 def table(section: Section) -> str:

@@ -43,13 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what is claimed of the planner.")
     parser.add_argument("--quick", action="store_true", help="what takes less than a minute; writes no file by default")
     parser.add_argument("--long", action="store_true", help="compare plans for 32 microbatches too: ten minutes more")
+    parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure these sections and keep the others")
     parser.add_argument("--output", type=Path, help="file for the result")
     options = parser.parse_args()
     check_installed()
     if not DATA.is_dir():
         sys.exit("the public stage profiles are not at ../shared/data/perseus (from the project's root)")
     output = options.output or (None if options.quick else Path(__file__).with_name("result.json"))
-    facts = {"commit": commit(), "machine": machine(), "lowtime": LOWTIME}
     sections: list[Section] = []
     measures: dict[str, Callable[[], Section]] = {
         "published": lambda: published.measure(options.quick),
@@ -59,10 +59,17 @@ def main() -> None:
         "speed": lambda: speed.measure(options.quick),
         "quality": lambda: quality.measure(options.quick, options.long),
     }
+    for name in set(options.only or ()) - set(measures):
+        parser.error(f"no section {name}; there are {', '.join(measures)}")
+    stamped: dict[str, object] = {}
     for name, measure in measures.items():
+        if options.only and name not in options.only:
+            continue
+        stamp = {"commit": commit(), "load_before": machine()["load"]}
         sys.stderr.write(f"measuring {name} ...\n")
         section = measure()
         sections.append(section)
+        stamped[section.title] = {**stamp, "claims": [claim.row() for claim in section.claims], **section.details}
         sys.stdout.write("\n".join([f"\n{section.title}", *(f"  {claim}" for claim in section.claims)]) + "\n")
         if section.title == "published savings":
             sys.stdout.write(published.table(section) + "\n")
@@ -76,11 +83,8 @@ def main() -> None:
                 )
         sys.stdout.flush()
     if output is not None:
-        result = {
-            **facts,
-            "quick": options.quick,
-            "sections": {s.title: {"claims": [c.row() for c in s.claims], **s.details} for s in sections},
-        }
+        kept = json.loads(output.read_text())["sections"] if options.only and output.exists() else {}
+        result = {"machine": machine(), "lowtime": LOWTIME, "sections": {**kept, **stamped}}
         output.write_text(json.dumps(_rounded(result), indent=1) + "\n")
     failed = [claim for section in sections for claim in section.claims if not claim.holds]
     sys.stdout.write(f"\n{len(failed)} of {sum(len(s.claims) for s in sections)} claims fail\n")
