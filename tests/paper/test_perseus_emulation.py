@@ -1,6 +1,6 @@
 """Realised savings against those that Perseus publishes for its large-scale emulation.
 
-Source: Perseus (SOSP'24), section 6.3: table 6, figures 7 and 8; the sums are described in perseus_emulation.py.
+Source: Perseus (SOSP'24), table 6, figures 7 and 8; the sums are described in perseus_emulation.py.
 Tolerance: none for intrinsic savings, whose digits are known; totals are known to one decimal, so ours must not be
 below what rounds to it.
 """

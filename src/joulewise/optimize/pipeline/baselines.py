@@ -3,7 +3,7 @@
 Theory of operation. All of them need numbers for settings, and choose among the clocks in the option tables:
 
 - *All at max clock* is what runs when nobody plans.
-- *One clock for all* (ZeusGlobal in Perseus, section 6) tries every clock that all operations know.
+- *One clock for all* (ZeusGlobal in the evaluation of Perseus) tries every clock that all operations know.
 - *One clock per stage* (ZeusPerStage, same place) balances forward times: for every target time, each stage takes its
   lowest clock whose forward passes are not longer than the target. Of all targets one is chosen.
 - *EnvPipe* is a single plan that wants no slowdown, see `envpipe`.
@@ -51,7 +51,7 @@ def baselines(problem: PipelineProblem, deadline_s: float | None = None) -> dict
         Each choice: (n_operations,).
 
     Source:
-        Perseus (SOSP'24), section 6; EnvPipe (ATC'23). The Zeus baselines there choose power limits and are measured;
+        Perseus (SOSP'24), evaluation; EnvPipe (ATC'23). The Zeus baselines there choose power limits and are measured;
         here they choose clocks, and all are realised on the option tables.
     """
     if deadline_s is not None and not np.isfinite(deadline_s):

@@ -5,7 +5,7 @@ and the last operation, and everything on the rank of the last stage. It stays a
 at their clock of least energy. As long as the iteration is slower than with all at the highest clock, take one
 critical path and raise those of its operations that run at the lowest clock on it by one step.
 
-Source: Choi et al., EnvPipe (ATC'23), sections 4 and 5 (the 'balanced' reconfiguration). How we differ: they reorder
+Source: Choi et al., EnvPipe (ATC'23), and the 'balanced' reconfiguration of its code. How we differ: they reorder
 forward passes to gather bubbles, we take the schedule as given; they measure times while training and see the critical
 path from waiting times, we read both from the option tables; a step is the next clock of the table instead of 15 MHz;
 their loop ends when the critical path lies on the envelope, ours when there is no slowdown or nothing left to raise,
