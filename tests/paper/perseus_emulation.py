@@ -1,4 +1,4 @@
-"""The large-scale emulation of Perseus (SOSP'24, table 6, figures 7 and 8): what was published, and how its sums are made.
+"""The large-scale emulation of Perseus (SOSP'24, table 6, figures 7 and 8): what was published, and its sums.
 
 The public stage profiles hold a tenth of the layers on one GPU. The emulation multiplies times and energies by 10 and
 energies, like the power of waiting, by the 8 GPUs of a stage. 1,536 microbatches are shared by N pipelines of 8 stages,
