@@ -23,8 +23,8 @@ pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is
     [
         pytest.param("gpt3-a100", 12, 25, 0.0009, 0.008, id="gpt3-a100-12"),
         pytest.param("bloom-a40", 12, 25, 0.0020, 0.008, id="bloom-a40-12"),
-        pytest.param("gpt3-a100", 48, 10, 0.0016, 0.005, id="gpt3-a100-48"),
-        pytest.param("bloom-a40", 48, 10, 0.0040, 0.015, id="bloom-a40-48"),
+        pytest.param("gpt3-a100", 48, 8, 0.0016, 0.005, id="gpt3-a100-48"),
+        pytest.param("bloom-a40", 48, 8, 0.0040, 0.015, id="bloom-a40-48"),
     ],
 )
 def test_thorough_plans_up_to_t_star_are_close_to_the_bound(

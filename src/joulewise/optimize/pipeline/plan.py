@@ -77,9 +77,14 @@ class Plan:
 
     @property
     def gap_frac(self) -> float:
-        """How far its energy lies above the bound at its own time, as a fraction: at most that much can be won."""
-        excess_j = self.energy_j - self.bound_j
-        return excess_j / self.bound_j if self.bound_j > 0.0 else (math.inf if excess_j > 0.0 else 0.0)
+        """How far its energy lies above the bound at its own time, as a fraction: at most that much can be won.
+
+        Infinite if the bound is nothing at all but the energy is not.
+        """
+        excess_j, waiting_j = self.energy_j - self.bound_j, self.problem.total_wait_power_w * self.time_s
+        if excess_j <= 1e-12 * max(self.energy_j, waiting_j):
+            return 0.0
+        return excess_j / self.bound_j if self.bound_j > 0.0 else math.inf
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -109,7 +114,7 @@ class Plan:
             "realised": {"time_s": self.time_s, "energy_j": self.energy_j},
             "predicted": {"time_s": self.deadline_s, "energy_j": self.predicted_j},
             "bound_j": self.bound_j,
-            "gap_frac": self.gap_frac,
+            "gap_frac": self.gap_frac if math.isfinite(self.gap_frac) else None,
             "switches": self.switches,
             "switch_latency_s": self.switch.latency_s,
             "solver": self.solver,

@@ -242,3 +242,19 @@ def test_a_chain_of_fifty_thousand_operations() -> None:
     plan = plan_pipeline(problem, (t_min + t_max) / 2, thorough=False)
     assert plan.time_s <= plan.deadline_s
     assert 0 <= plan.gap_frac < 1e-3
+
+
+@pytest.mark.parametrize("apart_s", [1e-3, 1e-5, 1e-7, 1e-8])
+def test_readings_that_nearly_agree_in_time_do_not_blur_the_bound(apart_s: float) -> None:
+    steep = options((1.0, 100.0), (1.0 + apart_s, 95.0), (1.5, 80.0))
+    problem = chain(steep, *[options((1.0, 100.0), (1.5, 70.0))] * 3)
+    plan = plan_pipeline(problem, 4.6)
+    assert plan.predicted_j == pytest.approx(395.0 - 60.0 * (0.6 - apart_s), rel=1e-9)  # 60 W between the others' two
+
+
+def test_times_that_fit_no_tick_do_not_lift_the_bound() -> None:
+    problem = chain(*[options((0.1, 30.0), (1.1 / 3, 20.0), (0.7, 15.0))] * 40, wait_power_w=1000.0)
+    for count in range(0, 40, 3):
+        fits = (np.arange(40) < count).astype(np.int16)
+        plan = plan_pipeline(problem, float(realise(problem, fits[np.newaxis])[0][0]), thorough=False)
+        assert plan.bound_j <= plan.energy_j * (1 + 1e-12)

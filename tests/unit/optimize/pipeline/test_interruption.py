@@ -102,7 +102,7 @@ def test_plans_in_several_threads_are_those_of_one() -> None:
 LONG = """
 import pipeline_problems
 from joulewise.optimize.pipeline.planner import plan_frontier
-problem = pipeline_problems.smooth_problem(8, 200)
+problem = pipeline_problems.smooth_problem(8, 96)
 plan_frontier(problem, plans=400, thorough=True, progress=lambda _: print("planning", flush=True))
 """
 
