@@ -1,0 +1,142 @@
+"""The measured figures of the planner's page: ``python docs/measure_planner.py`` rewrites their tables.
+
+Theory of operation. All figures are counts and energies, not times, so that every machine gets the same. They are made
+from the example profile, with the schedule `1f1b`, eight stages and few microbatches.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joulewise.frontier.bound import Bound
+from joulewise.optimize.pipeline import _kernel
+from joulewise.optimize.pipeline.costs import pipeline_problem
+from joulewise.optimize.pipeline.grid import Grid
+from joulewise.optimize.pipeline.highs import Relaxation
+from joulewise.optimize.pipeline.planner import plan_pipeline
+from joulewise.optimize.pipeline.problem import PipelineProblem
+from joulewise.optimize.pipeline.replay import SwitchCost, realise
+from joulewise.optimize.pipeline.rounding import Rounding
+from joulewise.optimize.pipeline.schedules import make_schedule
+from joulewise.optimize.pipeline.sweep import CAUTIONS, VISITS, SweepSolver
+from joulewise.wire.profile import read_profile
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "explanations" / "planner.md"
+PROFILE = ROOT / "examples" / "profiles" / "sim-a100-8stages.csv"
+STAGES, MICROBATCHES, DEADLINES = 8, 16, 12
+UNIT_S = 1e-3  # by which the published method shortens an iteration at a time
+
+Choices = NDArray[np.int16]
+
+
+def _problem(microbatches: int) -> PipelineProblem:
+    return pipeline_problem(read_profile(PROFILE), make_schedule("1f1b", STAGES, microbatches))
+
+
+def _sweep(
+    problem: PipelineProblem, deadlines_s: list[float], cautions: tuple[float, ...], visits: int
+) -> tuple[_kernel.Answer, Choices]:
+    """The kernel's answer for rising deadlines above T_min, with less effort than the planner spends."""
+    grid = Grid.of(problem)
+    ticks = np.floor(np.array(deadlines_s, dtype=np.float64) / grid.time_tick_s).astype(np.int64)
+    answer = _kernel.solve(
+        problem.kind,
+        np.ascontiguousarray(problem.schedule.edges.reshape(-1)),
+        grid.hull_first,
+        grid.hull_time,
+        grid.hull_slope,
+        grid.first,
+        grid.time,
+        grid.cost,
+        ticks[::-1].copy(),
+        np.array(cautions, dtype=np.float64),
+        visits,
+        None,
+    )
+    return answer, grid.rows(problem.kind, answer["plans"])[::-1]
+
+
+def _gaps(problem: PipelineProblem, choices: Choices, bound: Bound) -> str:
+    """Mean and greatest gap of plans, each at its own time [%]."""
+    power_w, first_s = problem.total_wait_power_w, float(bound.time_s[0])
+    time_s, energy_j = realise(problem, choices)
+    least_j = [bound.at(max(t, first_s), power_w) for t in time_s.tolist()]
+    gaps = 100 * (energy_j / np.array(least_j) - 1)
+    return f"{gaps.mean():.3f} | {gaps.max():.3f} |"
+
+
+def counts() -> str:
+    """How much there is to do for a whole frontier, for us and for one that goes by units of time."""
+    lines = [
+        "| microbatches | operations | breakpoints | steps of the sweep | maximum flows at 1 ms |",
+        "|---|---|---|---|---|",
+    ]
+    for microbatches in (8, 16, 64):
+        problem = _problem(microbatches)
+        answer, _ = _sweep(problem, [], (), 0)
+        (t_min_s, t_max_s), _ = realise(problem, np.stack([problem.fastest, problem.cheapest]))
+        flows = 2 * round((t_max_s - t_min_s) / UNIT_S)
+        steps = len(answer["price"]), answer["pivots"], flows
+        lines.append("| " + " | ".join(str(n) for n in (microbatches, len(problem.kind), *steps)) + " |")
+    return "\n".join(lines)
+
+
+def gaps() -> str:
+    """What each step from the relaxation to clocks brings."""
+    problem, rounding = _problem(MICROBATCHES), Rounding(_problem(MICROBATCHES))
+    bound = SweepSolver().solve(problem, [], False, None).bound
+    t_star_s = float(bound.time_s[np.argmin(bound.energy_j)])
+    deadlines_s: list[float] = np.linspace(float(bound.time_s[0]), t_star_s, DEADLINES + 1)[1:].tolist()
+    windows, filled, relaxation = [], [], Relaxation(problem)
+    for deadline_s in deadlines_s:
+        duration_s = relaxation.at(deadline_s).duration_s
+        floor = [np.searchsorted(rounding.times[k], d * (1 + 1e-9), "right") - 1
+                 for k, d in zip(rounding.kind, duration_s.tolist(), strict=True)]  # fmt: skip
+        windows.append(rounding.table_rows([max(0, int(option)) for option in floor]))
+        filled.append(rounding.plan(duration_s, deadline_s))
+    ways = {
+        "1. the slowest option within each window": np.array(windows),
+        "2. and slack handed out, both ways": np.array(filled),
+        "3. best of that and two error diffusions": _sweep(problem, deadlines_s, (), 0)[1],
+        "4. or the best of three dives, if better": _sweep(problem, deadlines_s, CAUTIONS, 0)[1],
+        "5. and local search (`thorough`)": _sweep(problem, deadlines_s, CAUTIONS, VISITS)[1],
+    }
+    lines = ["| step | mean gap [%] | greatest gap [%] |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {way} | {_gaps(problem, choices, bound)}" for way, choices in ways.items())])
+
+
+def switches() -> str:
+    """What a price or a latency of switches changes."""
+    problem = _problem(8)
+    bound = SweepSolver().solve(problem, [], False, None).bound
+    deadline_s = (float(bound.time_s[0]) + float(bound.time_s[np.argmin(bound.energy_j)])) / 2
+    costs = {"nothing": SwitchCost(), "1 J": SwitchCost(penalty_j=1.0), "5 ms": SwitchCost(latency_s=0.005)}
+    lines = ["| a switch costs | switches | energy [J] | gap [%] |", "|---|---|---|---|"]
+    for what, cost in costs.items():
+        plan = plan_pipeline(problem, deadline_s, switch=cost)
+        lines.append(f"| {what} | {plan.switches} | {plan.energy_j:.1f} | {100 * plan.gap_frac:.2f} |")
+    return "\n".join(lines)
+
+
+def blocks() -> dict[str, str]:
+    """Name and text of every block of the page that is made here."""
+    return {"counts": counts(), "gaps": gaps(), "switches": switches()}
+
+
+def with_blocks(page: str, made: dict[str, str]) -> str:
+    """The page with the text between the markers of each block replaced."""
+    for name, text in made.items():
+        head, begin, rest = page.partition(f"<!-- made: {name} -->\n")
+        _, end, tail = rest.partition(f"\n<!-- end: {name} -->")
+        if not (begin and end):
+            raise SystemExit(f"{PAGE.name} has no block {name}; put its two markers where it belongs")
+        page = head + begin + text + end + tail
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), blocks()), encoding="utf-8")
