@@ -4,7 +4,12 @@
     ├── UsageError (ValueError)        the caller passed something that cannot be meant
     │   └── InputFileError             a file that we were given is not usable: file, row, what was seen
     ├── InfeasibleError (ValueError)   no point meets the request; carries the tightest value that can be met
-    └── MissingExtraError (ImportError)  an optional dependency is absent; the text is the install command
+    ├── CapabilityError                the device cannot do that; lists what it can
+    ├── PermissionDeniedError          the operator must grant a privilege; says which
+    ├── MissingExtraError (ImportError)  an optional dependency is absent; the text is the install command
+    ├── DeviceLostError                the hardware is gone, or errs for ever
+    ├── CounterError                   a reading cannot be true
+    └── RestoreError                   hardware could not be put back as it was found: the loudest
 
 The sentence for people has three parts: what failed; what was seen; what to do.
 """
@@ -75,3 +80,43 @@ class MissingExtraError(JoulewiseError, ImportError):
         """Say the command."""
         self.extra = extra
         super().__init__(f"pip install 'joulewise[{extra}]'")
+
+
+class CapabilityError(JoulewiseError):
+    """The device cannot do that.
+
+    Args:
+        device: Which device.
+        wanted: What was asked of it.
+        has: What it can do.
+    """
+
+    def __init__(self, device: str, wanted: str, has: str) -> None:
+        """List what it can."""
+        super().__init__(f"{device} cannot do {wanted}", f"it has {has or 'nothing'}", "choose a device that can")
+
+
+class PermissionDeniedError(JoulewiseError):
+    """A privilege is missing.
+
+    Args:
+        what: What was refused.
+        privilege: What it takes.
+    """
+
+    def __init__(self, what: str, privilege: str) -> None:
+        """Say which privilege."""
+        self.privilege = privilege
+        super().__init__(f"{what} was refused", f"it takes {privilege}", f"run with {privilege}, or ask the operator")
+
+
+class DeviceLostError(JoulewiseError):
+    """The hardware is gone, or answers every call with an error."""
+
+
+class CounterError(JoulewiseError):
+    """A reading cannot be true."""
+
+
+class RestoreError(JoulewiseError):
+    """Hardware could not be put back as it was found."""

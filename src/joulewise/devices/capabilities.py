@@ -1,0 +1,276 @@
+"""What hardware can sense and be told, as data: the contract between the layers.
+
+A `Capability` says of one sensor or knob what a decider needs to know; `Capabilities` is all of them for one device.
+It serialises to JSON, and a hand-edited document can be loaded in place of a probed one, to ask what other hardware
+would be worth. The Protocols are how a device is read and told, 1 to 4 methods each; a device that has a kind of
+capability has the methods of its Protocol. All values are SI; milli-units die in the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+from joulewise.errors import UsageError
+from joulewise.wire.envelope import open_envelope, schema_tag
+
+DOCUMENT, VERSION = "joulewise.capabilities", 1
+
+
+class Kind(StrEnum):
+    """Kinds of sensors and knobs; each has a Protocol."""
+
+    ENERGY_COUNTER = "energy_counter"
+    POWER_INSTANT = "power_instant"
+    POWER_AVERAGE = "power_average"
+    TEMPERATURE = "temperature"
+    UTILISATION = "utilisation"
+    THROTTLE_REASONS = "throttle_reasons"
+    POWER_LIMIT = "power_limit"
+    CORE_CLOCK = "core_clock"
+    MEMORY_CLOCK = "memory_clock"
+    CPU_POWER_CAP = "cpu_power_cap"
+    CPU_FREQUENCY = "cpu_frequency"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One sensor or knob.
+
+    Attributes:
+        kind: What it is.
+        unit: Unit of its values: J, W, C, fraction, MHz, or none for reasons.
+        source: Where it is read or told: a library call or a file.
+        minimum, maximum: Range of its values; for an energy counter ``maximum`` is where it wraps, or None if it does
+            not.
+        step: Distance of the values that can be told, if even.
+        values: The values that can be told, if they are few or uneven; rising.
+        resolution: Smallest difference that shows in a reading.
+        update_period_s: How often the reading changes [s]; None until measured.
+        averaging_window_s: Over how long a power reading averages [s].
+        duty_frac: Which part of the time a power reading sees (0.25 for instant power of A100 and H100).
+        gain_error_frac: By which fraction readings may be off on one board.
+        switch_latency_s: Time from telling to obeying [s]; None until calibrated.
+        privilege: What telling (or reading) takes, such as "root" or "CAP_SYS_ADMIN"; None if nothing.
+        permitted: Whether we have it.
+        note: What else is worth knowing.
+    """
+
+    kind: Kind
+    unit: str
+    source: str
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    values: tuple[float, ...] | None = None
+    resolution: float | None = None
+    update_period_s: float | None = None
+    averaging_window_s: float | None = None
+    duty_frac: float | None = None
+    gain_error_frac: float | None = None
+    switch_latency_s: float | None = None
+    privilege: str | None = None
+    permitted: bool = True
+    note: str = ""
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Capability:
+        """A capability from JSON.
+
+        Raises:
+            UsageError: If a field is unknown or missing.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(entry) - known)
+        if unknown or not {"kind", "unit", "source"} <= set(entry):
+            seen = f"unknown {unknown}" if unknown else f"fields {sorted(entry)}"
+            raise UsageError("a capability is not usable", seen, f"use {', '.join(sorted(known))}")
+        values = entry.get("values")
+        try:
+            kind = Kind(entry["kind"])
+        except ValueError:
+            raise UsageError("unknown kind of capability", repr(entry["kind"]), f"use {', '.join(Kind)}") from None
+        return cls(**{**entry, "kind": kind, "values": None if values is None else tuple(values)})
+
+
+class Capabilities(Mapping[Kind, Capability]):
+    """All capabilities of one device, by kind; immutable."""
+
+    def __init__(self, entries: Mapping[Kind, Capability] | None = None) -> None:
+        """Keep ``entries``."""
+        self._entries = MappingProxyType(dict(entries or {}))
+
+    def __getitem__(self, kind: Kind) -> Capability:
+        """The capability of a kind."""
+        return self._entries[kind]
+
+    def __iter__(self) -> Iterator[Kind]:
+        """Kinds."""
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        """Number of capabilities."""
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        """Kinds in one line."""
+        return f"<Capabilities: {', '.join(self) or 'none'}>"
+
+    def with_(self, kind: Kind, **changes: Any) -> Capabilities:
+        """The same with some fields of one capability changed."""
+        return Capabilities({**self._entries, kind: replace(self[kind], **changes)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON document; fields that are None are left out."""
+        entries = [{k: v for k, v in asdict(c).items() if v is not None} for c in self._entries.values()]
+        return {"schema": schema_tag(DOCUMENT, VERSION), "capabilities": entries}
+
+    @classmethod
+    def from_dict(cls, document: object) -> Capabilities:
+        """The capabilities of a document, probed or hand-edited.
+
+        Raises:
+            UsageError: If it is of another schema or version, or an entry is not usable.
+        """
+        entries = open_envelope(document, DOCUMENT, VERSION)["capabilities"]
+        parsed = [Capability.from_dict(entry) for entry in entries]
+        return cls({capability.kind: capability for capability in parsed})
+
+
+@runtime_checkable
+class EnergyCounter(Protocol):
+    """`Kind.ENERGY_COUNTER`: cumulative energy."""
+
+    def read_energy_j(self) -> float:
+        """The counter as it stands [J]; it may wrap at its capability's maximum. See `counter.CleanCounter`."""
+
+
+@runtime_checkable
+class PowerGauge(Protocol):
+    """`Kind.POWER_INSTANT`."""
+
+    def read_power_w(self) -> float:
+        """Power now, as the sensor sees now [W]."""
+
+
+@runtime_checkable
+class AveragePowerGauge(Protocol):
+    """`Kind.POWER_AVERAGE`."""
+
+    def read_average_power_w(self) -> float:
+        """Power averaged over the capability's window [W]."""
+
+
+@runtime_checkable
+class Thermometer(Protocol):
+    """`Kind.TEMPERATURE`."""
+
+    def read_temperature_c(self) -> float:
+        """Temperature of the core [C]."""
+
+
+@runtime_checkable
+class UtilisationGauge(Protocol):
+    """`Kind.UTILISATION`."""
+
+    def read_utilisation_frac(self) -> float:
+        """Fraction of recent time in which it was busy."""
+
+
+@runtime_checkable
+class ThrottleSensor(Protocol):
+    """`Kind.THROTTLE_REASONS`."""
+
+    def read_throttle_reasons(self) -> frozenset[str]:
+        """Why it does not run faster: of "power_cap", "thermal", "power_brake", "sync", "idle", "setting", ..."""
+
+
+@runtime_checkable
+class PowerLimiter(Protocol):
+    """`Kind.POWER_LIMIT`."""
+
+    def read_power_limit_w(self) -> float:
+        """The limit in force [W]."""
+
+    def set_power_limit_w(self, limit_w: float) -> None:
+        """Set the limit [W]; effects last beyond this process."""
+
+
+@runtime_checkable
+class CoreClockLocker(Protocol):
+    """`Kind.CORE_CLOCK`."""
+
+    def read_core_clock_mhz(self) -> int:
+        """The clock that is achieved now [MHz]."""
+
+    def read_core_clock_lock(self) -> tuple[int, int] | None:
+        """The lowest and highest clock that it is locked to [MHz], or None if it is free (or cannot be known)."""
+
+    def lock_core_clock(self, minimum_mhz: int, maximum_mhz: int) -> None:
+        """Lock the clock into a range [MHz]."""
+
+    def unlock_core_clock(self) -> None:
+        """Let the clock free."""
+
+
+@runtime_checkable
+class MemoryClockLocker(Protocol):
+    """`Kind.MEMORY_CLOCK`."""
+
+    def read_memory_clock_mhz(self) -> int:
+        """The memory clock that is achieved now [MHz]."""
+
+    def read_memory_clock_lock(self) -> tuple[int, int] | None:
+        """The lowest and highest memory clock that it is locked to [MHz], or None if it is free."""
+
+    def lock_memory_clock(self, minimum_mhz: int, maximum_mhz: int) -> None:
+        """Lock the memory clock into a range [MHz]."""
+
+    def unlock_memory_clock(self) -> None:
+        """Let the memory clock free."""
+
+
+@runtime_checkable
+class CpuPowerCapper(Protocol):
+    """`Kind.CPU_POWER_CAP`."""
+
+    def read_power_cap_w(self) -> float:
+        """The long-term power cap in force [W]."""
+
+    def set_power_cap_w(self, cap_w: float) -> None:
+        """Set the long-term power cap [W]."""
+
+
+@runtime_checkable
+class CpuFrequencyLimiter(Protocol):
+    """`Kind.CPU_FREQUENCY`."""
+
+    def read_frequency_mhz(self) -> int:
+        """The frequency that is achieved now, mean over CPUs [MHz]."""
+
+    def read_frequency_limits_mhz(self) -> tuple[int, int]:
+        """The lowest and highest frequency allowed [MHz]."""
+
+    def set_frequency_limits_mhz(self, minimum_mhz: int, maximum_mhz: int) -> None:
+        """Set the allowed range [MHz]."""
+
+
+PROTOCOLS: Mapping[Kind, type] = MappingProxyType(
+    {
+        Kind.ENERGY_COUNTER: EnergyCounter,
+        Kind.POWER_INSTANT: PowerGauge,
+        Kind.POWER_AVERAGE: AveragePowerGauge,
+        Kind.TEMPERATURE: Thermometer,
+        Kind.UTILISATION: UtilisationGauge,
+        Kind.THROTTLE_REASONS: ThrottleSensor,
+        Kind.POWER_LIMIT: PowerLimiter,
+        Kind.CORE_CLOCK: CoreClockLocker,
+        Kind.MEMORY_CLOCK: MemoryClockLocker,
+        Kind.CPU_POWER_CAP: CpuPowerCapper,
+        Kind.CPU_FREQUENCY: CpuFrequencyLimiter,
+    }
+)
+"""The Protocol of each kind."""

@@ -1,0 +1,133 @@
+"""A device: who it is, what it can, and how it is read and told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from joulewise.clock import Clock, MonotonicClock
+from joulewise.devices.capabilities import Capabilities, Kind
+
+
+class Scope(StrEnum):
+    """What a device's figures cover. Scopes nest: a module holds boards, a board dies; a node holds packages."""
+
+    DIE = "die"
+    BOARD = "board"
+    MODULE = "module"
+    PACKAGE = "package"
+    DRAM = "dram"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a device is. Never a bare index: indices change between libraries and reboots.
+
+    Attributes:
+        uid: UUID or PCI address, or another name that is unique on the machine and survives a reboot.
+        vendor: "nvidia", "amd", "intel", "apple", "arm", "simulated", ...
+        model: Name for people.
+        scope: What its figures cover.
+        parent: Uid of the device whose figures include this one's, or None. Sums over devices skip whoever has a
+            parent in the sum.
+        driver: The driver that found it, as in ``--device nvidia:0``.
+        driver_version: Version of the vendor's driver, if known.
+    """
+
+    uid: str
+    vendor: str
+    model: str
+    scope: Scope
+    parent: str | None = None
+    driver: str = ""
+    driver_version: str = ""
+
+
+class Device(Protocol):
+    """What a driver hands out. It also has the methods of the Protocol of every kind in its capabilities."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can, as probed, or as loaded in place of that."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine as drivers see it, so that tests and containers can show them another.
+
+    Attributes:
+        root: Where /sys, /proc and /dev lie.
+        environ: Environment variables.
+        clock: Time.
+    """
+
+    root: Path = Path("/")
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    clock: Clock = field(default_factory=MonotonicClock)
+
+    def path(self, absolute: str) -> Path:
+        """A path of this host, such as ``/sys/class/powercap``."""
+        return self.root / absolute.lstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``joulewise doctor``.
+
+    Attributes:
+        driver: Driver that looked.
+        looked_for: What it looked for.
+        found: Whether that was there and usable.
+        seen: What was seen.
+        fix: What to do, as a command where there is one; empty if nothing is wrong.
+    """
+
+    driver: str
+    looked_for: str
+    found: bool
+    seen: str
+    fix: str = ""
+
+
+class Driver(Protocol):
+    """One vendor's way in. Neither method raises for what is missing: that is a finding."""
+
+    name: str
+
+    def find(self, host: Host) -> Sequence[Device]:
+        """Devices that are there, in a stable order."""
+
+    def examine(self, host: Host) -> Sequence[Finding]:
+        """What was looked for, what is there, and how to get what is not."""
+
+
+def top_level(devices: Iterable[Device]) -> list[Device]:
+    """The devices that no other of them includes: their figures may be summed."""
+    known = list(devices)
+    present = {device.identity.uid for device in known}
+    parent = {device.identity.uid: device.identity.parent for device in known}
+
+    def included(device: Device) -> bool:
+        above, seen = device.identity.parent, set()
+        while above is not None and above not in seen:
+            if above in present:
+                return True
+            seen.add(above)
+            above = parent.get(above)
+        return False
+
+    return [device for device in known if not included(device)]
+
+
+def can(device: Device, kind: Kind) -> bool:
+    """Whether a device has a capability that we are permitted to use."""
+    return kind in device.capabilities and device.capabilities[kind].permitted
