@@ -34,7 +34,7 @@ class Grid:
         time, cost: Options worth planning with, fastest first, and their costs above the table's cheapest.
         row: Row of each option in its table.
         hull_time, hull_slope: Vertices of each table's lower convex hull; slope left of each, 0 for a table's first.
-        error_j: By how much thinned hulls can put the cost of an iteration too high [J].
+        error_j: By how much thinned hulls and rounded slopes can put the cost of an iteration too high [J].
     """
 
     time_tick_s: float
@@ -82,7 +82,8 @@ class Grid:
         slope_tick = steepest / 2**SLOPE_BITS if steepest > 0 else 1.0
         cost_tick = time_tick * slope_tick * 2.0**COST_SHIFT
         slopes = []
-        for _, slope in hulls:
+        for (ends, slope), count in zip(hulls, occurrences.tolist(), strict=True):
+            error_j += count * slope_tick * float(ends[-1] - ends[0]) * time_tick
             ticks = np.maximum(np.rint(slope / slope_tick).astype(np.int64), 1)
             slopes.append(np.concatenate([[0], np.minimum.accumulate(ticks)]))
         grid = cls(

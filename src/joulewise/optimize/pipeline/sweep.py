@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewise.frontier.bound import Bound
+from joulewise.frontier.pareto import lower_hull
 from joulewise.optimize.pipeline.grid import Grid
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
@@ -69,7 +70,7 @@ class SweepSolver:
         )
         choices = np.empty((len(falling), len(problem.kind)), dtype=np.int16)
         choices[falling] = grid.rows(problem.kind, answer["plans"])
-        return Solution(_bound(problem, grid, answer["makespan"] - rounding, answer["cost"]), choices, self.name)
+        return Solution(_bound(problem, grid, answer["makespan"] - rounding - 1, answer["cost"]), choices, self.name)
 
 
 def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], cost: NDArray[np.float64]) -> Bound:
@@ -83,6 +84,8 @@ def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], co
     effective_j = np.append(np.interp(t_min, time_s, effective_j), effective_j[possible])
     time_s = np.append(t_min, time_s[possible])
     base_j = float(e_max[0]) - problem.total_wait_power_w * float(t_max[0]) - grid.error_j
+    hull = lower_hull(time_s, effective_j)  # times as floats are not as fine as they are in ticks
+    time_s, effective_j = time_s[hull], effective_j[hull]
     return Bound(time_s, np.asarray(base_j + effective_j + problem.total_wait_power_w * time_s, dtype=np.float64))
 
 
