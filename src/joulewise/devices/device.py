@@ -37,6 +37,8 @@ class Identity:
             parent in the sum.
         driver: The driver that found it, as in ``--device nvidia:0``.
         driver_version: Version of the vendor's driver, if known.
+        aliases: Other names of the same hardware, such as the UUID where ``uid`` is the PCI address: whoever is found
+            by two drivers is one device, and people select by either.
     """
 
     uid: str
@@ -46,6 +48,7 @@ class Identity:
     parent: str | None = None
     driver: str = ""
     driver_version: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class Device(Protocol):
