@@ -89,11 +89,12 @@ class CapabilityError(JoulewiseError):
         device: Which device.
         wanted: What was asked of it.
         has: What it can do.
+        fix: What to do.
     """
 
-    def __init__(self, device: str, wanted: str, has: str) -> None:
+    def __init__(self, device: str, wanted: str, has: str, fix: str = "choose a device that can") -> None:
         """List what it can."""
-        super().__init__(f"{device} cannot do {wanted}", f"it has {has or 'nothing'}", "choose a device that can")
+        super().__init__(f"{device} cannot do {wanted}", f"it has {has or 'nothing'}", fix)
 
 
 class PermissionDeniedError(JoulewiseError):

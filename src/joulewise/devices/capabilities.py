@@ -56,6 +56,7 @@ class Capability:
         switch_latency_s: Time from telling to obeying [s]; None until calibrated.
         privilege: What telling (or reading) takes, such as "root" or "CAP_SYS_ADMIN"; None if nothing.
         permitted: Whether we have it.
+        outlives_process: Whether what is told lasts when the process that told it ends; False for a twin in memory.
         note: What else is worth knowing.
     """
 
@@ -74,6 +75,7 @@ class Capability:
     switch_latency_s: float | None = None
     privilege: str | None = None
     permitted: bool = True
+    outlives_process: bool = True
     note: str = ""
 
     @classmethod
@@ -193,10 +195,10 @@ class PowerLimiter(Protocol):
     """`Kind.POWER_LIMIT`."""
 
     def read_power_limit_w(self) -> float:
-        """The limit in force [W]."""
+        """The limit in force [W], or 0 if the device has one to set but none is in force."""
 
     def set_power_limit_w(self, limit_w: float) -> None:
-        """Set the limit [W]; effects last beyond this process."""
+        """Set the limit [W]; effects last beyond this process. 0 comes only to restore a 0 that was read."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.capabilities import Capabilities, Kind
@@ -111,6 +111,24 @@ class Driver(Protocol):
 
     def examine(self, host: Host) -> Sequence[Finding]:
         """What was looked for, what is there, and how to get what is not."""
+
+
+@runtime_checkable
+class DriverToOrder(Protocol):
+    """A driver that also makes or reaches devices by their description, as in ``sim:a100x8``."""
+
+    name: str
+
+    def select(self, text: str, host: Host) -> Sequence[Device]:
+        """The devices that a selector means, in a stable order.
+
+        Args:
+            text: What follows the driver's name and the colon.
+            host: The machine.
+
+        Raises:
+            UsageError: If it means nothing; says what would.
+        """
 
 
 def top_level(devices: Iterable[Device]) -> list[Device]:
