@@ -61,6 +61,7 @@ def main() -> None:
     }
     for name in set(options.only or ()) - set(measures):
         parser.error(f"no section {name}; there are {', '.join(measures)}")
+    kept = json.loads(output.read_text())["sections"] if options.only and output and output.exists() else {}
     stamped: dict[str, object] = {}
     for name, measure in measures.items():
         if options.only and name not in options.only:
@@ -82,10 +83,9 @@ def main() -> None:
                     f"ours {ours['cpu_s']:7.4f} s, {ours['peak_mb']:4.0f} MB; ratio {ratio:,.0f}\n"
                 )
         sys.stdout.flush()
-    if output is not None:
-        kept = json.loads(output.read_text())["sections"] if options.only and output.exists() else {}
-        result = {"machine": machine(), "lowtime": LOWTIME, "sections": {**kept, **stamped}}
-        output.write_text(json.dumps(_rounded(result), indent=1) + "\n")
+        if output is not None:
+            result = {"machine": machine(), "lowtime": LOWTIME, "sections": {**kept, **stamped}}
+            output.write_text(json.dumps(_rounded(result), indent=1) + "\n")
     failed = [claim for section in sections for claim in section.claims if not claim.holds]
     sys.stdout.write(f"\n{len(failed)} of {sum(len(s.claims) for s in sections)} claims fail\n")
     sys.exit(bool(failed))
