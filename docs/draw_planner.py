@@ -24,6 +24,7 @@ from joulewise.optimize.pipeline.planner import plan_frontier
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 from joulewise.optimize.pipeline.schedules import read_graph
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH
 from joulewise.optimize.pipeline.sweep import SweepSolver
 
 PAGE = Path(__file__).parent / "explanations" / "planner.md"
@@ -90,8 +91,8 @@ def names(problem: PipelineProblem) -> list[str]:
 def solve() -> Solved:
     """Solve the example."""
     problem = _problem()
-    bound = SweepSolver().solve(problem, [], False, None).bound
-    shifted = {name: SweepSolver().solve(_problem(name), [], False, None).bound for name in "ABC"}
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
+    shifted = {name: SweepSolver().solve(_problem(name), [], QUICK, None).bound for name in "ABC"}
     power_w, relaxation = problem.total_wait_power_w, Relaxation(problem)
     time_s, energy_j = bound.time_s[::-1].tolist(), bound.energy_j[::-1].tolist()
     steps = []
@@ -111,7 +112,7 @@ def all_plans(problem: PipelineProblem) -> tuple[NDArray[np.float64], NDArray[np
 
 def planned(problem: PipelineProblem) -> Frontier:
     """What the planner offers."""
-    return plan_frontier(problem, deadlines_s=np.arange(5.5, 9.01, 0.25).tolist(), thorough=True)
+    return plan_frontier(problem, deadlines_s=np.arange(5.5, 9.01, 0.25).tolist(), effort=THOROUGH)
 
 
 # Tables

@@ -21,7 +21,8 @@ from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import SwitchCost, realise
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.schedules import make_schedule
-from joulewise.optimize.pipeline.sweep import CAUTIONS, VISITS, SweepSolver
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH
+from joulewise.optimize.pipeline.sweep import SweepSolver
 from joulewise.wire.profile import read_profile
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +89,7 @@ def counts() -> str:
 def gaps() -> str:
     """What each step from the relaxation to clocks brings."""
     problem, rounding = _problem(MICROBATCHES), Rounding(_problem(MICROBATCHES))
-    bound = SweepSolver().solve(problem, [], False, None).bound
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
     t_star_s = float(bound.time_s[np.argmin(bound.energy_j)])
     deadlines_s: list[float] = np.linspace(float(bound.time_s[0]), t_star_s, DEADLINES + 1)[1:].tolist()
     windows, filled, relaxation = [], [], Relaxation(problem)
@@ -102,8 +103,8 @@ def gaps() -> str:
         "1. the slowest option within each window": np.array(windows),
         "2. and slack handed out, both ways": np.array(filled),
         "3. best of that and two error diffusions": _sweep(problem, deadlines_s, (), 0)[1],
-        "4. or the best of three dives, if better": _sweep(problem, deadlines_s, CAUTIONS, 0)[1],
-        "5. and local search (`thorough`)": _sweep(problem, deadlines_s, CAUTIONS, VISITS)[1],
+        "4. or the best of three dives, if better": _sweep(problem, deadlines_s, THOROUGH.dives, 0)[1],
+        "5. and local search (`THOROUGH`)": _sweep(problem, deadlines_s, THOROUGH.dives, THOROUGH.visits)[1],
     }
     lines = ["| step | mean gap [%] | greatest gap [%] |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {way} | {_gaps(problem, choices, bound)}" for way, choices in ways.items())])
@@ -112,7 +113,7 @@ def gaps() -> str:
 def switches() -> str:
     """What a price or a latency of switches changes."""
     problem = _problem(8)
-    bound = SweepSolver().solve(problem, [], False, None).bound
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
     deadline_s = (float(bound.time_s[0]) + float(bound.time_s[np.argmin(bound.energy_j)])) / 2
     costs = {"nothing": SwitchCost(), "1 J": SwitchCost(penalty_j=1.0), "5 ms": SwitchCost(latency_s=0.005)}
     lines = ["| a switch costs | switches | energy [J] | gap [%] |", "|---|---|---|---|"]

@@ -26,12 +26,13 @@ nb::object out(std::vector<T>&& values, std::initializer_list<std::size_t> shape
 
 nb::dict run(In<Index> kind, In<Index> edges, In<Index> hull_first, In<Int> hull_time, In<Int> hull_slope,
              In<Index> option_first, In<Int> option_time, In<Int> option_cost, In<Int> deadlines, In<double> cautions,
-             Int visits, nb::object progress) {
+             Int visits, nb::object progress, Int excess,
+             double seconds) {
     const Hulls hulls{copy(hull_first), copy(hull_time), copy(hull_slope)};
     const Options options{copy(option_first), copy(option_time), copy(option_cost)};
     const auto kinds = copy(kind), edge_list = copy(edges);
     const auto deadline_list = copy(deadlines);
-    const Effort effort{copy(cautions), visits};
+    const Effort effort{copy(cautions), visits, excess, seconds};
     Answer answer;
     {
         nb::gil_scoped_release released;
@@ -59,5 +60,6 @@ NB_MODULE(_kernel, m) {
     m.doc() = "Exact time-cost frontier of an activity network, and plans on it.";
     m.def("solve", &run, nb::arg("kind"), nb::arg("edges"), nb::arg("hull_first"), nb::arg("hull_time"),
           nb::arg("hull_slope"), nb::arg("option_first"), nb::arg("option_time"), nb::arg("option_cost"),
-          nb::arg("deadlines"), nb::arg("cautions"), nb::arg("visits"), nb::arg("progress").none());
+          nb::arg("deadlines"), nb::arg("cautions"), nb::arg("visits"), nb::arg("progress").none(),
+          nb::arg("excess") = 0, nb::arg("seconds") = 1e300);
 }

@@ -36,14 +36,14 @@ public:
         fixed_.assign(net_.operations, 0);
     }
 
-    // False if the simplex method did not settle within its allowance; `plan` is then not usable.
+    // False if the simplex method did not settle within its allowance or time is up; `plan` is then not usable.
     //
     // `caution` weighs how far an operation is moved, at the present price of time, against what it costs there: small
     // values trust that the others will find a use for the time.
-    template <class Poll>
-    bool run(std::vector<Choice>& plan, Int deadline, double caution, const Poll& poll) {
+    template <class Enough>
+    bool run(std::vector<Choice>& plan, double caution, const Enough& enough) {
         for (;;) {
-            poll(deadline);
+            if (enough(kInfinite)) return false;
             Candidate best;
             for (Index i = 0; i < net_.operations; ++i)
                 if (!fixed_[i]) consider(i, caution, best);

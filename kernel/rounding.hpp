@@ -133,12 +133,12 @@ public:
     }
 
     // Local search: make one operation faster and let the others use the time, for as long as that pays.
-    template <class Poll>
-    void improve(std::vector<Choice>& plan, Int deadline, Int visits, const Poll& poll) {
+    template <class Enough>
+    void improve(std::vector<Choice>& plan, Int deadline, Int visits, const Enough& enough) {
         std::vector<Choice> trial;
         Int cost = total(plan);
         for (Index since = 0, i = 0; since < n_ && visits > 0; i = i + 1 < n_ ? i + 1 : 0, ++since) {
-            poll(deadline);
+            if (enough(cost)) return;
             for (Index way = 0; way < 6 && way / 2 < plan[i]; ++way) {
                 trial = plan;
                 trial[i] = static_cast<Choice>(plan[i] - 1 - way / 2);

@@ -1,15 +1,19 @@
 // One sweep over the frontier: its breakpoints, and a plan for every deadline that is passed on the way.
 #pragma once
 
+#include <chrono>
 #include <functional>
 
 #include "dive.hpp"
 
 namespace joulewise {
 
+// How hard to work on each plan, after rounding: until it costs at most `excess` more than the relaxation, or time is up.
 struct Effort {
     std::vector<double> cautions;  // one dive for each
-    Int visits = 0;                // operations that local search may look at, per plan
+    Int visits = 0;                // operations that local search may look at
+    Int excess = 0;                // in ticks of cost
+    double seconds = 1e300;
 };
 
 struct Answer {
@@ -33,25 +37,34 @@ inline Answer solve(const std::vector<Index>& kind, const std::vector<Index>& ed
     std::vector<Choice> plan(kind.size()), trial(kind.size());
     answer.plans.reserve(deadlines.size() * kind.size());
 
+    Int makespan = net.makespan();
+    __int128 cost = 0;
     const auto make_plan = [&](Int deadline, Int price, Index entered, Index level) {
+        const auto begin = std::chrono::steady_clock::now();
+        const __int128 relaxed = cost + static_cast<__int128>(price) * (makespan - deadline);
+        const Int target = static_cast<Int>(static_cast<double>(relaxed) * kCostPerTick) + effort.excess;
+        const auto enough = [&](Int now) {
+            poll(deadline);
+            const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+            return now <= target || spent.count() >= effort.seconds;
+        };
         const Int origin = event[net.source];
         for (Int& t : event) t -= origin;
         graph.round(event, deadline, plan);
         for (const double caution : effort.cautions) {
+            if (enough(graph.total(plan))) break;
             Dive dive(net, graph, price, deadline, event, entered, level);
-            if (!dive.run(trial, deadline, caution, poll)) continue;
+            if (!dive.run(trial, caution, enough)) continue;
             graph.fill(trial, deadline, true);
             graph.fill(trial, deadline, false);
             if (graph.makespan(trial) <= deadline && graph.total(trial) < graph.total(plan)) plan = trial;
         }
-        if (effort.visits > 0) graph.improve(plan, deadline, effort.visits, poll);
+        if (effort.visits > 0) graph.improve(plan, deadline, effort.visits, enough);
         answer.plans.insert(answer.plans.end(), plan.begin(), plan.end());
         ++answer.met;
         poll(deadline);
     };
 
-    Int makespan = net.makespan();
-    __int128 cost = 0;
     answer.makespan.push_back(makespan);
     answer.cost.push_back(0);
     for (; answer.met < deadlines.size() && deadlines[answer.met] >= makespan;) {
@@ -62,13 +75,14 @@ inline Answer solve(const std::vector<Index>& kind, const std::vector<Index>& ed
     while (sweep.step(step)) {
         if ((++answer.pivots & 255) == 0) poll(makespan);
         if (step.shorten == 0) continue;
-        makespan -= step.shorten;
-        for (; answer.met < deadlines.size() && deadlines[answer.met] >= makespan;) {
-            const Int undo = deadlines[answer.met] - makespan;
+        const Int shorter = makespan - step.shorten;
+        for (; answer.met < deadlines.size() && deadlines[answer.met] >= shorter;) {
+            const Int undo = deadlines[answer.met] - shorter;
             event = net.time;
             for (const Index v : *step.moved) event[v] += step.sink_part ? undo : -undo;
             make_plan(deadlines[answer.met], step.price, step.entered, step.entered_level);
         }
+        makespan = shorter;
         cost += static_cast<__int128>(step.price) * step.shorten;
         if (!answer.price.empty() && answer.price.back() == step.price) {
             answer.makespan.back() = makespan;

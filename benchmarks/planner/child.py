@@ -18,6 +18,7 @@ def sweep(case: str, ranks: str, microbatches: str, hull_error_frac: str, repeat
 
     from joulewise.optimize.pipeline.costs import pipeline_problem
     from joulewise.optimize.pipeline.schedules import make_schedule
+    from joulewise.optimize.pipeline.solver import QUICK
     from joulewise.optimize.pipeline.sweep import SweepSolver
 
     profile = smooth_profile(int(ranks)) if case == "smooth" else public_profile(case, int(ranks))
@@ -25,7 +26,7 @@ def sweep(case: str, ranks: str, microbatches: str, hull_error_frac: str, repeat
     for _ in range(int(repeats)):
         begin = time.process_time()
         problem = pipeline_problem(profile, make_schedule("1f1b", int(ranks), int(microbatches)))
-        bound = SweepSolver(float(hull_error_frac)).solve(problem, [], False, None).bound
+        bound = SweepSolver(float(hull_error_frac)).solve(problem, [], QUICK, None).bound
         spent.append(time.process_time() - begin)
     return {"cpu_s": statistics.median(spent), "breakpoints": len(bound.time_s)}
 
@@ -70,13 +71,14 @@ def wait_for_interrupt(planning: str) -> dict[str, float]:
     from cases import GPT3, public_problem
 
     from joulewise import plan_frontier
+    from joulewise.optimize.pipeline.solver import THOROUGH
 
     problem = public_problem(GPT3, 128)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     try:
         if planning == "yes":
-            plan_frontier(problem, plans=2000, thorough=True)
+            plan_frontier(problem, plans=2000, effort=THOROUGH)
         else:
             time.sleep(600)
     except KeyboardInterrupt:

@@ -39,6 +39,7 @@ from joulewise.frontier import Point
 from joulewise.optimize.pipeline.options import OptionTable
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.solver import QUICK
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from joulewise.records import Provenance
 
@@ -185,7 +186,7 @@ class LowtimePeer:
         problem = PipelineProblem(
             self.problem.schedule, (*tables, unused), self.problem.kind, np.zeros_like(self.problem.wait_power_w)
         )
-        solution = SweepSolver().solve(problem, [float(t) for t in units], False, None)
+        solution = SweepSolver().solve(problem, [float(t) for t in units], QUICK, None)
         _, cost = realise(problem, solution.choices)
         least = [solution.bound.at(float(t), 0.0) for t in units]
         if not np.allclose(cost, least, rtol=1e-7):

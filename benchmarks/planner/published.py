@@ -9,6 +9,7 @@ from measure import ROOT, Claim, Section
 
 from joulewise import Frontier, PipelineProblem, plan_frontier
 from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.solver import THOROUGH
 
 sys.path.append(str(ROOT / "tests" / "paper"))  # the published figures and their sums live with their tests
 
@@ -46,7 +47,7 @@ def measure(quick: bool) -> Section:
 def _thorough(problem: PipelineProblem) -> Frontier:
     """The fastest plan, and one for each straggler that a figure is published for."""
     least_s = float(realise(problem, problem.fastest[None])[0][0])
-    return plan_frontier(problem, deadlines_s=[f * least_s for f in (1.0, *SLOWDOWNS)], thorough=True)
+    return plan_frontier(problem, deadlines_s=[f * least_s for f in (1.0, *SLOWDOWNS)], effort=THOROUGH)
 
 
 def table(section: Section) -> str:

@@ -7,6 +7,7 @@ from cases import SMOOTH_CLOCKS_MHZ, smooth_problem
 from measure import Claim, Section, child
 
 from joulewise.optimize.pipeline.grid import Grid
+from joulewise.optimize.pipeline.solver import QUICK
 from joulewise.optimize.pipeline.sweep import SweepSolver
 
 HULL_ERROR_FRAC = 1.3e-3
@@ -19,7 +20,7 @@ def measure(quick: bool) -> Section:
     problem = smooth_problem(24)
     vertices = np.diff(Grid.of(problem).hull_first)
     kept = np.diff(Grid.of(problem, HULL_ERROR_FRAC).hull_first)
-    full, thin = (SweepSolver(frac).solve(problem, [], False, None).bound for frac in (0.0, HULL_ERROR_FRAC))
+    full, thin = (SweepSolver(frac).solve(problem, [], QUICK, None).bound for frac in (0.0, HULL_ERROR_FRAC))
     times_s = np.linspace(full.time_s[0], full.time_s[-1], 400)
     power_w = problem.total_wait_power_w
     below = [1 - thin.at(t, power_w) / full.at(t, power_w) for t in times_s.tolist()]

@@ -11,6 +11,7 @@ import pytest
 
 from joulewise.optimize.pipeline.planner import plan_pipeline
 from joulewise.optimize.pipeline.replay import realise, replay
+from joulewise.optimize.pipeline.solver import QUICK
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from measured_profiles import measured_problem, needs_measured
 
@@ -31,7 +32,7 @@ def test_thorough_plans_up_to_t_star_are_close_to_the_bound(
     name: str, microbatches: int, plans: int, mean: float, worst: float
 ) -> None:
     problem, solver = measured_problem(name, microbatches), SweepSolver()
-    bound = solver.solve(problem, [], False, None).bound
+    bound = solver.solve(problem, [], QUICK, None).bound
     t_min_s = float(realise(problem, problem.fastest[np.newaxis])[0][0])
     t_star_s = float(bound.time_s[np.argmin(bound.energy_j)])
     gaps = []

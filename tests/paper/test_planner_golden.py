@@ -13,6 +13,7 @@ import pytest
 
 from joulewise.optimize.pipeline.highs import Relaxation
 from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.solver import QUICK
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from measured_profiles import measured_problem, needs_measured
 
@@ -54,7 +55,7 @@ def test_the_sweep_reaches_the_figures(name: str, microbatches: int) -> None:
     pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is not compiled")
     problem, golden = measured_problem(name, microbatches), GOLDEN[name, microbatches]
     power_w = problem.total_wait_power_w
-    bound = SweepSolver().solve(problem, [], False, None).bound
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
     time_s, energy_j = realise(problem, np.stack([problem.top_clocks, problem.fastest, problem.cheapest]))
     least = int(np.argmin(bound.energy_j))
     found = Golden(

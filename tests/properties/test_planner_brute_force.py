@@ -13,7 +13,7 @@ from joulewise.errors import InfeasibleError
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.solver import Solver
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from pipeline_problems import Everything, options, problem_of, problems
 
@@ -26,7 +26,7 @@ def _check(problem: PipelineProblem, deadline_s: float, solver: Solver, thorough
     """A plan for one deadline: in time, certified, and the certificate beaten by no plan at all."""
     every, power_w = Everything.of(problem), problem.total_wait_power_w
     scale_j = np.abs(every.effective_j).max() + power_w * every.time_s.max()
-    plan = plan_pipeline(problem, deadline_s, thorough=thorough, solver=solver)
+    plan = plan_pipeline(problem, deadline_s, effort=THOROUGH if thorough else QUICK, solver=solver)
     assert plan.time_s <= deadline_s
     assert plan.energy_j >= plan.bound_j - TOLERANCE * scale_j
     assert plan.gap_frac >= 0 or plan.gap_frac == pytest.approx(0, abs=TOLERANCE * scale_j / plan.bound_j)
@@ -37,7 +37,7 @@ def _check(problem: PipelineProblem, deadline_s: float, solver: Solver, thorough
         float(every.effective_j[here][0]), abs=1e-12 * scale_j
     )
 
-    bound = solver.solve(problem, [deadline_s], thorough, None).bound
+    bound = solver.solve(problem, [deadline_s], THOROUGH if thorough else QUICK, None).bound
     bound_j = np.array([bound.at(t, power_w) for t in np.maximum(every.time_s, bound.time_s[0])])
     assert (bound_j <= every.effective_j + power_w * every.time_s + TOLERANCE * scale_j).all()
 
@@ -87,7 +87,7 @@ def test_a_frontier_lies_above_its_bound_and_below_every_plan_as_fast(solver: So
 def test_thoroughness_never_costs_energy(problem: PipelineProblem, share: float) -> None:
     time_s = Everything.of(problem).time_s
     deadline_s = float(time_s.min() + share * (time_s.max() - time_s.min()))
-    fast, thorough = (plan_pipeline(problem, deadline_s, thorough=choice) for choice in (False, True))
+    fast, thorough = (plan_pipeline(problem, deadline_s, effort=choice) for choice in (QUICK, THOROUGH))
     power_w = problem.total_wait_power_w
     slack_j = TOLERANCE * (abs(fast.energy_j) + power_w * deadline_s)
     assert thorough.energy_j - power_w * thorough.time_s <= fast.energy_j - power_w * fast.time_s + slack_j

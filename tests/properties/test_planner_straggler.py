@@ -11,6 +11,7 @@ from joulewise.optimize.pipeline.plan import Plan, choice_of
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.solver import QUICK
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from measured_profiles import FILES, measured_problem, needs_measured
 from pipeline_problems import problems
@@ -25,7 +26,7 @@ def test_a_straggler_is_awaited_by_the_plan_for_its_time(problem: PipelineProble
     straggler_s = t_min + share * (t_max - t_min)
     frontier = plan_frontier(problem, deadlines_s=[t_min, min(straggler_s, t_max), t_max])
     point = frontier.at_straggler(straggler_s)
-    plan = plan_pipeline(problem, min(straggler_s, t_max), thorough=False)
+    plan = plan_pipeline(problem, min(straggler_s, t_max), effort=QUICK)
     power_w = problem.total_wait_power_w
     scale_j = plan.energy_j + power_w * straggler_s
     assert point.time_s == straggler_s
@@ -52,7 +53,7 @@ def test_the_frontier_of_a_measured_profile(name: str) -> None:
     frontier = plan_frontier(problem, plans=60)
     t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0]
     assert (frontier.time_s[0], frontier.time_s[-1]) == (t_min, t_max)
-    bound = SweepSolver().solve(problem, [], False, None).bound
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
     t_star_s = bound.time_s[np.argmin(bound.energy_j)]
     assert abs(frontier.least_energy().time_s - t_star_s) < 0.01 * t_star_s
     for point in list(frontier)[::7]:
@@ -72,6 +73,6 @@ def test_each_plan_alone_is_no_worse_than_its_point_of_a_frontier() -> None:
     problem = measured_problem("bloom-a40", 12)
     t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0]
     deadlines_s = np.linspace(t_min, t_max, 15)
-    together = SweepSolver().solve(problem, deadlines_s[::-1].tolist(), False, None).choices[::-1]
+    together = SweepSolver().solve(problem, deadlines_s[::-1].tolist(), QUICK, None).choices[::-1]
     for deadline_s, choice in zip(deadlines_s.tolist(), together, strict=True):
-        assert SweepSolver().solve(problem, [deadline_s], False, None).choices[0].tolist() == choice.tolist()
+        assert SweepSolver().solve(problem, [deadline_s], QUICK, None).choices[0].tolist() == choice.tolist()

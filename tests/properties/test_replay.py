@@ -16,6 +16,7 @@ from joulewise.optimize.pipeline.plan import Plan, choice_of, settings_of
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import SwitchCost, count_switches, realise, replay
+from joulewise.optimize.pipeline.solver import QUICK
 from pipeline_problems import Everything, options, problem_of, problems
 
 REL = 1e-12
@@ -167,7 +168,7 @@ def test_settings_name_a_choice(given_plan: tuple[PipelineProblem, NDArray[np.in
 @settings(max_examples=40)
 def test_a_plan_document_holds_every_operation_once_in_order(problem: PipelineProblem, share: float) -> None:
     t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0]
-    plan = plan_pipeline(problem, float(t_min + share * (t_max - t_min)), thorough=False, solver=HighsSolver())
+    plan = plan_pipeline(problem, float(t_min + share * (t_max - t_min)), effort=QUICK, solver=HighsSolver())
     document = json.loads(json.dumps(plan.to_dict(), allow_nan=False))
     operations = problem.schedule.operations
     assert [rank["rank"] for rank in document["ranks"]] == list(range(problem.schedule.ranks))

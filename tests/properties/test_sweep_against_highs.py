@@ -12,6 +12,7 @@ from joulewise.optimize.pipeline.costs import pipeline_problem
 from joulewise.optimize.pipeline.highs import Relaxation
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.schedules import SCHEDULES, make_schedule
+from joulewise.optimize.pipeline.solver import QUICK
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from joulewise.records import Instruction, Profile, Provenance, Reading
 from measured_profiles import FILES, measured_problem, needs_measured
@@ -41,7 +42,7 @@ def _random_problem(schedule: str, seed: int, scatter: float = 0.3, step_mhz: in
 def _compare(problem: PipelineProblem, count: int, seed: int) -> None:
     """Equal energies at deadlines over the whole frontier, ends included; LP durations that can be executed."""
     generator, power_w = np.random.default_rng(seed), problem.total_wait_power_w
-    bound = SweepSolver().solve(problem, [], False, None).bound
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
     relaxation = Relaxation(problem)
     deadlines_s = generator.uniform(relaxation.t_min_s, 1.02 * relaxation.t_max_s, count)
     for deadline_s in (relaxation.t_min_s, relaxation.t_max_s, *deadlines_s):
@@ -83,7 +84,7 @@ def test_every_schedule_of_a_measured_profile(name: str, schedule: str) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_bound_is_convex_and_falls_in_effective_energy(schedule: str) -> None:
     problem = _random_problem(schedule, 7)
-    bound = SweepSolver().solve(problem, [], False, None).bound
+    bound = SweepSolver().solve(problem, [], QUICK, None).bound
     effective_j = bound.energy_j - problem.total_wait_power_w * bound.time_s
     slopes_w = np.diff(effective_j) / np.diff(bound.time_s)
     assert (slopes_w < 0).all()
@@ -92,7 +93,7 @@ def test_the_bound_is_convex_and_falls_in_effective_energy(schedule: str) -> Non
 
 def test_a_thinned_hull_gives_a_lower_bound_within_its_error() -> None:
     problem, error_frac = _random_problem("1f1b", 3, scatter=0.0, step_mhz=15), 2e-3
-    exact, thin = (SweepSolver(error).solve(problem, [], False, None).bound for error in (0.0, error_frac))
+    exact, thin = (SweepSolver(error).solve(problem, [], QUICK, None).bound for error in (0.0, error_frac))
     power_w = problem.total_wait_power_w
     assert len(thin.time_s) < len(exact.time_s) / 2
     for time_s in np.linspace(exact.time_s[0], exact.time_s[-1], 50):

@@ -24,4 +24,6 @@ def solve(
     cautions: NDArray[np.float64],
     visits: int,
     progress: Callable[[int], None] | None,
+    excess: int = 0,
+    seconds: float = ...,
 ) -> Answer: ...

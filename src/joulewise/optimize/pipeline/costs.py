@@ -8,16 +8,19 @@ input and of the weights, a recomputation as much as the forward.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from joulewise.errors import UsageError
 from joulewise.frontier import Point
+from joulewise.frontier.columns import Columns
 from joulewise.optimize.pipeline.options import OptionTable
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.schedule import Operation, Schedule
+from joulewise.optimize.pipeline.schedule import Schedule
 from joulewise.optimize.pipeline.schedules import insert_constants
-from joulewise.records import Instruction, Profile
+from joulewise.records import Instruction, Profile, Reading
 
 _CONSTANT = frozenset(
     {Instruction.LOAD, Instruction.EMBEDDING, Instruction.P2P, Instruction.COLLECTIVE, Instruction.OPTIMIZER}
@@ -70,37 +73,61 @@ def pipeline_problem(
     tables: dict[tuple[int, Instruction, bool], int] = {}
     made: list[OptionTable] = []
     kinds = []
-
-    def table_for(operation: Operation) -> OptionTable:
-        stage, instruction = source_stage(operation.stage), operation.instruction
-        share = 1.0 / split
-        if (stage, instruction) not in by_operation and instruction in _SUBSTITUTE:
-            measured, part = _SUBSTITUTE[instruction]
-            note = f"{instruction} was not profiled: taken as {part:g} of {measured}"
-            if note not in notes:
-                notes.append(note)
-            instruction, share = measured, share * part
-        rows = by_operation.get((stage, instruction))
-        if rows is None:
-            known = ", ".join(sorted({str(i) for s, i in by_operation if s == stage})) or "nothing"
-            seen = f"stage {stage} has {known}"
-            raise UsageError(f"{profile.source} lacks {instruction} of stage {stage}", seen, "profile it as well")
-        points = [Point(r.time_s, r.energy_j, r.clock_mhz, profile.provenance) for r in rows]
-        table = OptionTable.of(points, 0.0 if operation.rank is None else power_w[stage])
-        return table if share == 1.0 else table.scaled(share, share)
-
     for operation in schedule.operations:
         key = (operation.stage, operation.instruction, operation.rank is None)
         if key not in tables:
             tables[key] = len(made)
-            made.append(table_for(operation))
+            stage = source_stage(operation.stage)
+            instruction, part, points = _points(profile, by_operation, stage, operation.instruction)
+            if instruction is not operation.instruction:
+                note = f"{operation.instruction} was not profiled: taken as {part:g} of {instruction}"
+                notes += [] if note in notes else [note]
+            table = OptionTable.of(points, 0.0 if operation.rank is None else power_w[stage])
+            share = part / split
+            made.append(table if share == 1.0 else table.scaled(share, share))
         kinds.append(tables[key])
     if split > 1:
         notes.insert(0, f"each of the {profile.stages} profiled stages is taken as {split} equal chunks")
-    wait = np.zeros(ranks)
-    for stage, rank in owner.items():
-        wait[rank] = power_w[source_stage(stage)]
+    wait = _rank_wait_power({stage: (rank, power_w[source_stage(stage)]) for stage, rank in owner.items()}, ranks)
     return PipelineProblem(schedule, tuple(made), np.array(kinds, dtype=np.int32), wait, tuple(notes))
+
+
+def _points(
+    profile: Profile,
+    by_operation: Mapping[tuple[int, Instruction], tuple[Reading, ...]],
+    stage: int,
+    wanted: Instruction,
+) -> tuple[Instruction, float, list[Point]]:
+    """Readings for an instruction of a stage: of which instruction they are, and which part of it is meant."""
+    instruction, part = wanted, 1.0
+    if (stage, wanted) not in by_operation and wanted in _SUBSTITUTE:
+        instruction, part = _SUBSTITUTE[wanted]
+    rows = by_operation.get((stage, instruction))
+    if rows is None:
+        known = ", ".join(sorted({str(i) for s, i in by_operation if s == stage})) or "nothing"
+        raise UsageError(
+            f"{profile.source} lacks {instruction} of stage {stage}", f"stage {stage} has {known}", "profile it as well"
+        )
+    points = [Point(r.time_s, r.energy_j, r.clock_mhz, profile.provenance) for r in rows]
+    if all(r.clock_mhz is None for r in rows):  # repetitions of a constant operation
+        points = [replace(_mean(points), setting=None)]
+    return instruction, part, points
+
+
+def _rank_wait_power(of_stage: Mapping[int, tuple[int, float]], ranks: int) -> NDArray[np.float64]:
+    """Waiting power of one GPU of each rank [W]."""
+    wait = np.full(ranks, np.nan)
+    for rank, power_w in of_stage.values():
+        if not np.isnan(wait[rank]) and wait[rank] != power_w:
+            seen = f"{wait[rank]:g} W and {power_w:g} W on rank {rank}"
+            raise UsageError("the stages of a rank wait with different power", seen, "give them the same power")
+        wait[rank] = power_w
+    return wait
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    """Repetitions of one setting as one point, spread kept."""
+    return Columns.from_points([replace(point, setting="constant") for point in points]).merged().point(0)
 
 
 def _wait_power(profile: Profile, given: float | Sequence[float] | None) -> tuple[float, ...]:

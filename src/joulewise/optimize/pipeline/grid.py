@@ -79,7 +79,7 @@ class Grid:
             steepest += count * float(slope.max(initial=0.0))
             options.append((rows, time, above))
             hulls.append((time[hull], slope))
-        slope_tick = steepest / 2**SLOPE_BITS if steepest > 0 else 1.0
+        slope_tick = steepest / 2**SLOPE_BITS or 1.0
         cost_tick = time_tick * slope_tick * 2.0**COST_SHIFT
         slopes = []
         for (ends, slope), count in zip(hulls, occurrences.tolist(), strict=True):
@@ -100,6 +100,11 @@ class Grid:
         )
         grid._check_room(problem)
         return grid
+
+    @property
+    def cost_tick_j(self) -> float:
+        """One tick of cost [J]."""
+        return self.time_tick_s * self.slope_tick_w * 2.0**COST_SHIFT
 
     def _check_room(self, problem: PipelineProblem) -> None:
         count = np.bincount(problem.kind, minlength=len(problem.tables))

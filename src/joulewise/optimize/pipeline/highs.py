@@ -27,12 +27,14 @@ from joulewise.frontier.pareto import lower_hull
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 from joulewise.optimize.pipeline.rounding import Rounding
-from joulewise.optimize.pipeline.solver import Progress, Solution
+from joulewise.optimize.pipeline.solver import Effort, Progress, Solution
 
 if TYPE_CHECKING:
     import highspy
 
 Floats = NDArray[np.float64]
+_SAME_FRAC = 1e-6
+"""Times that differ by less than this fraction are one to a solver with tolerances; the bound stays one."""
 
 
 class HighsSolver:
@@ -41,9 +43,9 @@ class HighsSolver:
     name = "highs"
 
     def solve(
-        self, problem: PipelineProblem, deadlines_s: Sequence[float], thorough: bool, progress: Progress | None
+        self, problem: PipelineProblem, deadlines_s: Sequence[float], effort: Effort, progress: Progress | None
     ) -> Solution:
-        """See `solver.Solver`; ``thorough`` makes no difference here."""
+        """See `solver.Solver`; ``effort`` makes no difference here."""
         relaxation = Relaxation(problem)
         rounding = Rounding(problem)
         tangents = [relaxation.at(t) for t in (relaxation.t_min_s, None)]
@@ -83,7 +85,7 @@ class Relaxation:
         for table in problem.tables:
             rows = table.useful
             kept = rows[lower_hull(table.time_s[rows], table.effective_energy_j[rows])]
-            time, cost = table.time_s[kept], table.effective_energy_j[kept]
+            time, cost = _apart(table.time_s[kept], table.effective_energy_j[kept])
             hulls.append((float(time[-1]), np.diff(time), -np.diff(cost) / np.diff(time)))
         self.time_unit = max(hull[0] for hull in hulls) or 1.0
         self.slope_unit = max(float(hull[2].max(initial=0.0)) for hull in hulls) or 1.0
@@ -158,6 +160,20 @@ class Relaxation:
         effective = np.max([e - p * (inner - t) for t, e, p in corners], axis=0)
         hull = lower_hull(inner, effective)
         return Bound(inner[hull], effective[hull] + self.problem.total_wait_power_w * inner[hull])
+
+
+def _apart(time_s: Floats, cost_j: Floats) -> tuple[Floats, Floats]:
+    """Hull vertices with those that the solver cannot tell apart merged, to the faster time and the lower cost."""
+    times, costs = [float(time_s[0])], [float(cost_j[0])]
+    for t, c in zip(time_s[1:].tolist(), cost_j[1:].tolist(), strict=True):
+        if t - times[-1] > _SAME_FRAC * t:
+            times.append(t)
+            costs.append(c)
+        else:
+            costs[-1] = c
+    merged_s, merged_j = np.array(times), np.array(costs)
+    hull = lower_hull(merged_s, merged_j)
+    return merged_s[hull], merged_j[hull]
 
 
 def _quiet_model() -> highspy.Highs:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewise.errors import UsageError
-from joulewise.frontier import Frontier, Point
-from joulewise.frontier.columns import Columns
+from joulewise.frontier import Point
+from joulewise.frontier.columns import TRUST, Columns
 from joulewise.frontier.fit import fit_convex
 from joulewise.frontier.settings import Setting
 from joulewise.records import Provenance
@@ -34,8 +34,21 @@ class OptionTable:
 
     @classmethod
     def of(cls, points: Iterable[Point], wait_power_w: float) -> OptionTable:
-        """Table of points; those of one setting are repetitions, and are merged."""
-        return cls(Columns.from_points(points).merged(), wait_power_w)
+        """Table of points; those of one setting are repetitions, and are merged.
+
+        Raises:
+            UsageError: If there are several points without a setting: a plan could not name them.
+        """
+        columns = Columns.from_points(points).merged()
+        if len(columns.time_s) > 1 and any(setting is None for setting in columns.settings):
+            seen = f"{len(columns.time_s)} options, some without a setting"
+            raise UsageError("the options of an operation cannot be told apart", seen, "give each its own setting")
+        return cls(columns, wait_power_w)
+
+    def __post_init__(self) -> None:
+        """Refuse more settings than a plan can count."""
+        if len(self) > np.iinfo(np.int16).max:
+            raise UsageError("too many settings for one operation", f"{len(self)}", "give at most 32,767")
 
     def __len__(self) -> int:
         """Number of settings."""
@@ -81,7 +94,7 @@ class OptionTable:
     @property
     def provenance(self) -> Provenance:
         """Provenance of the least trustworthy row."""
-        return Frontier(self.columns).provenance
+        return TRUST[int(self.columns.doubt.max())]
 
     def row_of(self, setting: Setting) -> int:
         """Row of a setting.

@@ -92,7 +92,8 @@ class Plan:
         return settings_of(self.problem, self.choice)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON document with ``"schema": "joulewise.plan/1"``: per rank its operations in order, each with a setting.
+        """A JSON document with ``"schema": "joulewise.plan/1"``: per rank its operations in order, each with a
+        setting, and beside them those of no rank.
 
         Numeric settings are core clocks and stand as ``clock_mhz``; others as ``setting``.
         """
@@ -124,6 +125,7 @@ class Plan:
                     zip(self.problem.schedule.orders, self.problem.wait_power_w, strict=True)
                 )
             ],
+            "links": [step(index) for index, operation in enumerate(operations) if operation.rank is None],
         }
 
 

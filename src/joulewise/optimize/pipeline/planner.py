@@ -21,7 +21,7 @@ from joulewise.optimize.pipeline.plan import Plan, PlanSettings
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import FREE, SwitchCost, realise, replay
 from joulewise.optimize.pipeline.rounding import Rounding
-from joulewise.optimize.pipeline.solver import Progress, Solution, Solver
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort, Progress, Solution, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from joulewise.optimize.pipeline.switching import pay_for_switches
 
@@ -41,7 +41,7 @@ def plan_pipeline(
     problem: PipelineProblem,
     deadline_s: float,
     *,
-    thorough: bool = True,
+    effort: Effort = THOROUGH,
     switch: SwitchCost = FREE,
     solver: Solver | None = None,
     progress: Progress | None = None,
@@ -51,8 +51,7 @@ def plan_pipeline(
     Args:
         problem: What to plan.
         deadline_s: Iteration time that must not be exceeded [s].
-        thorough: Whether to spend more time for less energy: about 0.3 s instead of milliseconds for 8 stages and 48
-            microbatches.
+        effort: How hard to work. `THOROUGH` takes about 0.3 s for 8 stages and 48 microbatches, `QUICK` milliseconds.
         switch: What a change of setting costs; one that does not pay for that is not planned.
         solver: None takes `default_solver`.
         progress: Called now and then with the fraction that is done.
@@ -65,7 +64,7 @@ def plan_pipeline(
     t_min = _check_deadlines(problem, [deadline_s])
     spare_s = deadline_s - t_min
     deadlines_s = [deadline_s, *(deadline_s - part * spare_s for part in STARTS if switch)]
-    solution = _solve(problem, solver or default_solver(), deadlines_s, thorough, progress)
+    solution = _solve(problem, solver or default_solver(), deadlines_s, effort, progress)
     choices = _kept(problem, solution, deadlines_s)
     choice = choices[0]
     if switch:
@@ -82,7 +81,7 @@ def plan_frontier(
     *,
     plans: int = 200,
     deadlines_s: Sequence[float] | None = None,
-    thorough: bool = False,
+    effort: Effort = QUICK,
     switch: SwitchCost = FREE,
     solver: Solver | None = None,
     progress: Progress | None = None,
@@ -96,7 +95,7 @@ def plan_frontier(
         problem: What to plan.
         plans: How many deadlines to plan for, most of them evenly between T_min and T*, the others up to T_max.
         deadlines_s: Deadlines [s] instead of those.
-        thorough: As in `plan_pipeline`, for every plan.
+        effort: As in `plan_pipeline`, for every plan.
         switch: As in `plan_pipeline`; if it costs anything, every plan is reworked, which takes long.
         solver: None takes `default_solver`.
         progress: Called now and then with the fraction that is done.
@@ -112,7 +111,7 @@ def plan_frontier(
     if deadlines_s is None:
         deadlines_s = even_deadlines(problem, plans, solver)
     _check_deadlines(problem, deadlines_s)
-    solution = _solve(problem, solver, deadlines_s, thorough, progress)
+    solution = _solve(problem, solver, deadlines_s, effort, progress)
     choices = _kept(problem, solution, deadlines_s)
     if not len(choices):
         raise UsageError("a frontier needs plans", "no deadline", "give at least one")
@@ -136,7 +135,7 @@ def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequ
     if plans < 2:
         raise UsageError("too few plans for a frontier", f"{plans}", "ask for 2 or more")
     t_min, t_max = (float(t) for t in realise(problem, np.stack([problem.fastest, problem.cheapest]))[0])
-    bound = _solve(problem, solver, [], False, None).bound
+    bound = _solve(problem, solver, [], QUICK, None).bound
     t_star = max(t_min, float(bound.time_s[np.argmin(bound.energy_j)]))
     beyond = max(1, round(BEYOND_FRAC * plans)) if t_max > t_star else 0
     inner = np.linspace(t_min, t_star, max(2, plans - beyond)) if t_star > t_min else np.array([t_min])
@@ -144,13 +143,13 @@ def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequ
 
 
 def _solve(
-    problem: PipelineProblem, solver: Solver, deadlines_s: Sequence[float], thorough: bool, progress: Progress | None
+    problem: PipelineProblem, solver: Solver, deadlines_s: Sequence[float], effort: Effort, progress: Progress | None
 ) -> Solution:
     """The solver's answer, with the bound of the problem as measured."""
-    solution = solver.solve(problem, deadlines_s, thorough, progress)
+    solution = solver.solve(problem, deadlines_s, effort, progress)
     if not problem.is_smoothed:
         return solution
-    return replace(solution, bound=solver.solve(problem.as_measured(), [], False, None).bound)
+    return replace(solution, bound=solver.solve(problem.as_measured(), [], QUICK, None).bound)
 
 
 def _check_deadlines(problem: PipelineProblem, deadlines_s: Sequence[float]) -> float:

@@ -17,11 +17,7 @@ from joulewise.frontier.pareto import lower_hull
 from joulewise.optimize.pipeline.grid import Grid
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
-from joulewise.optimize.pipeline.solver import Progress, Solution
-
-CAUTIONS = (0.03, 0.3, 1.0)
-VISITS = 20_000_000
-"""How hard a thorough plan is worked on: dives, and operations that local search may look at."""
+from joulewise.optimize.pipeline.solver import QUICK, Effort, Progress, Solution
 
 
 class SweepSolver:
@@ -40,7 +36,7 @@ class SweepSolver:
         self.hull_error_frac = hull_error_frac
 
     def solve(
-        self, problem: PipelineProblem, deadlines_s: Sequence[float], thorough: bool, progress: Progress | None
+        self, problem: PipelineProblem, deadlines_s: Sequence[float], effort: Effort, progress: Progress | None
     ) -> Solution:
         """See `solver.Solver`."""
         from joulewise.optimize.pipeline import _kernel  # noqa: PLC0415 (optional at install)
@@ -64,13 +60,22 @@ class SweepSolver:
             grid.time,
             grid.cost,
             ticks[falling],
-            np.array(CAUTIONS if thorough else (), dtype=np.float64),
-            VISITS if thorough else 0,
+            np.array(effort.dives, dtype=np.float64),
+            effort.visits,
             None if progress is None else lambda makespan: progress((slowest - makespan) / span),
+            self._excess(problem, grid, effort),
+            min(effort.seconds, 1e9),
         )
         choices = np.empty((len(falling), len(problem.kind)), dtype=np.int16)
         choices[falling] = grid.rows(problem.kind, answer["plans"])
         return Solution(_bound(problem, grid, answer["makespan"] - rounding - 1, answer["cost"]), choices, self.name)
+
+    def _excess(self, problem: PipelineProblem, grid: Grid, effort: Effort) -> int:
+        """Ticks of cost by which a plan may lie above the relaxation."""
+        if not effort.gap_frac:
+            return 0
+        least_j = float(self.solve(problem, [], QUICK, None).bound.energy_j.min())
+        return int(effort.gap_frac * least_j / grid.cost_tick_j)
 
 
 def _bound(problem: PipelineProblem, grid: Grid, makespan: NDArray[np.int64], cost: NDArray[np.float64]) -> Bound:

@@ -16,7 +16,7 @@ from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 from joulewise.optimize.pipeline.schedules import make_schedule
-from joulewise.optimize.pipeline.solver import Solver
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from joulewise.records import Instruction, Profile, Provenance, Reading
 from pipeline_problems import Everything, options, problem_of
@@ -122,7 +122,7 @@ def test_stages_with_different_sets_of_clocks(solver: Solver) -> None:
 def test_below_t_min(solver: Solver, thorough: bool) -> None:
     problem = chain(SMOOTH, SMOOTH)
     with pytest.raises(InfeasibleError) as error:
-        plan_pipeline(problem, 1.9999, solver=solver, thorough=thorough)
+        plan_pipeline(problem, 1.9999, solver=solver, effort=THOROUGH if thorough else QUICK)
     assert (error.value.tightest, error.value.unit) == (2.0, "s")
     with pytest.raises(InfeasibleError):
         plan_pipeline(problem, -1.0, solver=solver)
@@ -134,7 +134,7 @@ def test_below_t_min(solver: Solver, thorough: bool) -> None:
 def test_at_and_beyond_t_max_all_is_cheapest(solver: Solver, deadline_s: float) -> None:
     problem = chain(SMOOTH, SMOOTH)
     for thorough in (False, True):
-        plan = plan_pipeline(problem, deadline_s, solver=solver, thorough=thorough)
+        plan = plan_pipeline(problem, deadline_s, solver=solver, effort=THOROUGH if thorough else QUICK)
         assert (plan.time_s, plan.energy_j) == (4.0, 120.0)
 
 
@@ -239,7 +239,7 @@ def test_a_chain_of_fifty_thousand_operations() -> None:
     ]
     problem = problem_of(operations, [20.0])
     t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0].tolist()
-    plan = plan_pipeline(problem, (t_min + t_max) / 2, thorough=False)
+    plan = plan_pipeline(problem, (t_min + t_max) / 2, effort=QUICK)
     assert plan.time_s <= plan.deadline_s
     assert 0 <= plan.gap_frac < 1e-3
 
@@ -256,5 +256,5 @@ def test_times_that_fit_no_tick_do_not_lift_the_bound() -> None:
     problem = chain(*[options((0.1, 30.0), (1.1 / 3, 20.0), (0.7, 15.0))] * 40, wait_power_w=1000.0)
     for count in range(0, 40, 3):
         fits = (np.arange(40) < count).astype(np.int16)
-        plan = plan_pipeline(problem, float(realise(problem, fits[np.newaxis])[0][0]), thorough=False)
+        plan = plan_pipeline(problem, float(realise(problem, fits[np.newaxis])[0][0]), effort=QUICK)
         assert plan.bound_j <= plan.energy_j * (1 + 1e-12)

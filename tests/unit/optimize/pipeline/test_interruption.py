@@ -18,6 +18,7 @@ import pipeline_problems
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.replay import realise
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from pipeline_problems import midway_s, smooth_problem
 
@@ -29,7 +30,7 @@ def test_progress_rises_within_0_and_1(thorough: bool) -> None:
     problem, seen = smooth_problem(6, 30), list[float]()
     t_min, t_max = realise(problem, np.stack([problem.fastest, problem.cheapest]))[0]
     deadlines_s = np.linspace(t_min, 1.5 * t_max, 4 if thorough else 40).tolist()
-    plan_frontier(problem, deadlines_s=deadlines_s, thorough=thorough, progress=seen.append)
+    plan_frontier(problem, deadlines_s=deadlines_s, effort=THOROUGH if thorough else QUICK, progress=seen.append)
     assert seen
     assert all(0.0 <= fraction <= 1.0 for fraction in seen)
     assert all(earlier <= later for earlier, later in pairwise(seen))
@@ -102,8 +103,9 @@ def test_plans_in_several_threads_are_those_of_one() -> None:
 LONG = """
 import pipeline_problems
 from joulewise.optimize.pipeline.planner import plan_frontier
+from joulewise.optimize.pipeline.solver import THOROUGH
 problem = pipeline_problems.smooth_problem(8, 96)
-plan_frontier(problem, plans=400, thorough=True, progress=lambda _: print("planning", flush=True))
+plan_frontier(problem, plans=400, effort=THOROUGH, progress=lambda _: print("planning", flush=True))
 """
 
 

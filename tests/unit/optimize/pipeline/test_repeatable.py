@@ -12,6 +12,7 @@ import pytest
 import joulewise
 import pipeline_problems
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
+from joulewise.optimize.pipeline.solver import THOROUGH
 from pipeline_problems import midway_s, smooth_problem
 
 pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is not compiled")
@@ -20,7 +21,7 @@ pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is
 def fingerprint() -> str:
     """Settings, times and energies of some plans, to the last digit."""
     problem = smooth_problem(3, 8)
-    plans = [plan_pipeline(problem, midway_s(problem, share), thorough=True) for share in (0.05, 0.3)]
+    plans = [plan_pipeline(problem, midway_s(problem, share), effort=THOROUGH) for share in (0.05, 0.3)]
     frontier = plan_frontier(problem, plans=8)
     return repr([(plan.settings, plan.time_s, plan.energy_j, plan.bound_j) for plan in plans]) + repr(
         [(point.time_s, point.energy_j, point.setting) for point in frontier]
