@@ -25,7 +25,7 @@ class Effort:
     Attributes:
         dives: One dive for each; the value weighs how far an operation is moved against what it costs there.
         visits: Operations that local search may look at.
-        gap_frac: Stop once a plan is known to be within this fraction of the best there is.
+        gap_frac: Stop once a plan, waiting for its deadline, is known to be within this fraction of the best there is.
         seconds: Stop after this time [s]; unlike the others this makes plans depend on the machine.
     """
 
