@@ -19,7 +19,7 @@ from joulewise.frontier import Frontier
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.plan import Plan, PlanSettings
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import FREE, SwitchCost, realise, replay
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, count_switches, realise, replay
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort, Progress, Solution, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
@@ -120,6 +120,8 @@ def plan_frontier(
     else:
         choices = np.unique(choices, axis=0)
         time_s, energy_j = realise(problem, choices)
+    order = _fewest_switches_first(problem, choices, time_s, energy_j)
+    time_s, energy_j, choices = time_s[order], energy_j[order], choices[order]
     return Frontier.from_arrays(
         time_s,
         energy_j,
@@ -128,6 +130,18 @@ def plan_frontier(
         wait_power_w=problem.total_wait_power_w,
         bound=solution.bound,
     )
+
+
+def _fewest_switches_first(
+    problem: PipelineProblem, choices: NDArray[np.int16], time_s: NDArray[np.float64], energy_j: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Order of plans in which, of several equal in time and energy, the first has the fewest switches."""
+    order = np.lexsort((energy_j, time_s))
+    tied = (np.diff(time_s[order]) == 0) & (np.diff(energy_j[order]) == 0)
+    switches = np.zeros(len(choices), dtype=np.int64)
+    for row in order[np.append(tied, False) | np.append(False, tied)].tolist():
+        switches[row] = count_switches(problem, choices[row])
+    return np.asarray(np.lexsort((switches, energy_j, time_s)), dtype=np.intp)
 
 
 def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequence[float]:
