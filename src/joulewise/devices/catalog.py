@@ -1,0 +1,81 @@
+"""Which drivers there are, each loaded when it is asked for; third parties through entry points.
+
+A driver that cannot be loaded, or errs while it looks, is a line of ``joulewise doctor`` and stops nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+
+from joulewise.devices.device import Device, Driver, Finding, Host
+from joulewise.errors import JoulewiseError, UsageError
+
+GROUP = "joulewise.drivers"
+IN_TREE = MappingProxyType(
+    {
+        "nvidia": "joulewise.devices.nvml",
+        "amd": "joulewise.devices.amdsmi",
+        "hwmon": "joulewise.devices.hwmon",
+        "cpu": "joulewise.devices.rapl",
+        "cpufreq": "joulewise.devices.cpufreq",
+        "jetson": "joulewise.devices.jetson",
+        "apple": "joulewise.devices.apple",
+        "redfish": "joulewise.devices.redfish",
+        "sim": "joulewise.devices.simulated.driver",
+    }
+)
+"""Modules of our own drivers by the name that selects their devices, in the order in which they look."""
+
+
+@cache
+def third_party() -> dict[str, EntryPoint]:
+    """Drivers of other packages by name; none takes the name of one of ours."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: entry for name, entry in sorted(found.items()) if name not in IN_TREE}
+
+
+def driver_names() -> tuple[str, ...]:
+    """Names of all drivers, ours first."""
+    return (*IN_TREE, *third_party())
+
+
+def load_driver(name: str) -> Driver:
+    """The driver of a name.
+
+    Raises:
+        UsageError: If there is none of that name, or it cannot be loaded.
+    """
+    if name not in driver_names():
+        raise UsageError("unknown driver", repr(name), f"use {', '.join(driver_names())}")
+    try:
+        loaded = import_module(IN_TREE[name]).driver if name in IN_TREE else third_party()[name].load()
+    except Exception as error:  # whatever another package does at import
+        fix = "install joulewise again" if name in IN_TREE else f"repair or remove {third_party()[name].value}"
+        raise UsageError(f"driver {name} cannot be loaded", f"{type(error).__name__}: {error}", fix) from error
+    driver: Driver = loaded
+    return driver
+
+
+def look(name: str, host: Host) -> tuple[Sequence[Device], Sequence[Finding]]:
+    """What a driver finds on a host, and what it says about it; never raises."""
+    try:
+        driver = load_driver(name)
+        return tuple(driver.find(host)), tuple(driver.examine(host))
+    except JoulewiseError as error:
+        return (), (Finding(name, error.what, False, error.seen, error.fix),)
+    except Exception as error:  # a driver must not raise here; one that does must not hide the others
+        seen = f"{type(error).__name__}: {error}"
+        return (), (Finding(name, "devices", False, seen, f"report this to the authors of driver {name}"),)
+
+
+def find_all(host: Host) -> list[Device]:
+    """All devices that drivers find by themselves; of two drivers that find one device, the first has it."""
+    found: dict[str, Device] = {}
+    for name in driver_names():
+        for device in look(name, host)[0]:
+            found.setdefault(device.identity.uid, device)
+    return list(found.values())
