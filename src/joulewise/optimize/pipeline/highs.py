@@ -55,7 +55,7 @@ class HighsSolver:
                 choices[row] = problem.cheapest
             else:
                 tangents.append(relaxation.at(deadline_s))
-                choices[row] = rounding.plan(tangents[-1].duration_s, deadline_s)
+                choices[row] = rounding.plan(tangents[-1].start_s, tangents[-1].duration_s, deadline_s)
             if progress is not None:
                 progress((row + 1) / len(deadlines_s))
         return Solution(relaxation.bound(tangents), choices, self.name)
@@ -63,11 +63,12 @@ class HighsSolver:
 
 @dataclass(frozen=True, eq=False)
 class Tangent:
-    """The relaxation at one deadline: effective energy [J], its fall with time [W], and durations [s]."""
+    """The relaxation at one deadline: effective energy [J], its fall with time [W], starts and durations [s]."""
 
     time_s: float
     effective_j: float
     price_w: float
+    start_s: Floats
     duration_s: Floats
 
 
@@ -144,6 +145,7 @@ class Relaxation:
             float(column[self._deadline]) * self.time_unit,
             self.base_j + cost * self.slope_unit * self.time_unit,
             max(0.0, price) * self.slope_unit,
+            column[: self._deadline] * self.time_unit,
             self.slowest - faster * self.time_unit,
         )
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from joulewise.optimize.pipeline.problem import PipelineProblem
 
+Floats = NDArray[np.float64]
 _TRUST = 1e-9
 """Feasibility tolerance of the LP solver, as a fraction of a duration."""
 
@@ -31,25 +32,52 @@ class Rounding:
         for u, v in problem.schedule.edges.tolist():
             self.after[u].append(v)
 
-    def plan(self, duration_s: NDArray[np.float64], deadline_s: float) -> NDArray[np.int16]:
-        """The cheaper of two ways to hand out slack after rounding every duration down.
+    def plan(self, start_s: Floats, duration_s: Floats, deadline_s: float) -> NDArray[np.int16]:
+        """The cheapest of three ways to round, each with slack handed out in both directions.
+
+        One rounds every duration down. The other two carry what an operation does not use of its time over to those
+        after it, or before it (error diffusion).
 
         Args:
-            duration_s: Duration of every operation in the relaxation [s].
+            start_s: Start of every operation in the relaxation [s].
+            duration_s: Duration of every operation there [s].
             deadline_s: Iteration time that must not be exceeded [s], at least the least possible.
         """
-        floor = [
-            max(0, bisect_right(self.times[kind], d * (1 + _TRUST)) - 1)
-            for kind, d in zip(self.kind, duration_s.tolist(), strict=True)
-        ]
-        self.repair(floor, deadline_s)
-        ways = []
-        for in_order in (True, False):
-            plan = list(floor)
-            self.fill(plan, deadline_s, in_order)
-            self.fill(plan, deadline_s, not in_order)
-            ways.append((sum(self.costs[k][o] for k, o in zip(self.kind, plan, strict=True)), plan))
-        return self.table_rows(min(ways)[1])
+        starts, ends = start_s.tolist(), (start_s + duration_s).tolist()
+        floor = [self._slowest(i, d) for i, d in enumerate(duration_s.tolist())]
+        best: tuple[float, list[int]] | None = None
+        for plan in (
+            floor,
+            self._diffused(starts, ends, True, deadline_s),
+            self._diffused(starts, ends, False, deadline_s),
+        ):
+            self.repair(plan, deadline_s)
+            for in_order in (True, False):
+                filled = list(plan)
+                self.fill(filled, deadline_s, in_order)
+                self.fill(filled, deadline_s, not in_order)
+                cost = sum(self.costs[k][o] for k, o in zip(self.kind, filled, strict=True))
+                if best is None or cost < best[0]:
+                    best = cost, filled
+        return self.table_rows(best[1] if best else floor)
+
+    def _slowest(self, i: int, room_s: float) -> int:
+        """The slowest useful option of operation i within ``room_s``, else the fastest."""
+        return max(0, bisect_right(self.times[self.kind[i]], room_s * (1 + _TRUST)) - 1)
+
+    def _diffused(self, starts: list[float], ends: list[float], in_order: bool, deadline_s: float) -> list[int]:
+        """Options within the time from the real end of what comes before to the relaxation's end, or the mirror."""
+        plan, real = [0] * len(starts), [0.0] * len(starts)
+        for i in range(len(plan)) if in_order else range(len(plan) - 1, -1, -1):
+            if in_order:
+                begin = max((real[u] for u in self.before[i]), default=0.0)
+                plan[i] = self._slowest(i, ends[i] - begin)
+                real[i] = begin + self.times[self.kind[i]][plan[i]]
+            else:
+                end = min((real[v] for v in self.after[i]), default=deadline_s)
+                plan[i] = self._slowest(i, end - starts[i])
+                real[i] = end - self.times[self.kind[i]][plan[i]]
+        return plan
 
     def table_rows(self, plan: list[int]) -> NDArray[np.int16]:
         """Rows of the option tables for options counted among the useful ones."""
