@@ -60,22 +60,31 @@ def load_driver(name: str) -> Driver:
     return driver
 
 
-def look(name: str, host: Host) -> tuple[Sequence[Device], Sequence[Finding]]:
-    """What a driver finds on a host, and what it says about it; never raises."""
+def find(name: str, host: Host) -> Sequence[Device]:
+    """What a driver finds by itself; none if it cannot look (`examine` says why)."""
+    try:
+        return tuple(load_driver(name).find(host))
+    except Exception:  # a driver must not raise here; one that does must not hide the others
+        return ()
+
+
+def examine(name: str, host: Host) -> Sequence[Finding]:
+    """What a driver says about a host; never raises."""
     try:
         driver = load_driver(name)
-        return tuple(driver.find(host)), tuple(driver.examine(host))
+        driver.find(host)
+        return tuple(driver.examine(host))
     except JoulewiseError as error:
-        return (), (Finding(name, error.what, False, error.seen, error.fix),)
-    except Exception as error:  # a driver must not raise here; one that does must not hide the others
+        return (Finding(name, error.what, False, error.seen or str(error), error.fix),)
+    except Exception as error:  # as above
         seen = f"{type(error).__name__}: {error}"
-        return (), (Finding(name, "devices", False, seen, f"report this to the authors of driver {name}"),)
+        return (Finding(name, f"driver {name}", False, seen, f"report this to the authors of driver {name}"),)
 
 
 def find_all(host: Host) -> list[Device]:
     """All devices that drivers find by themselves; of two drivers that find one device, the first has it."""
     found: dict[str, Device] = {}
     for name in driver_names():
-        for device in look(name, host)[0]:
+        for device in find(name, host):
             found.setdefault(device.identity.uid, device)
     return list(found.values())
