@@ -21,14 +21,14 @@ from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import SwitchCost, realise
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.schedules import make_schedule
-from joulewise.optimize.pipeline.solver import QUICK, THOROUGH
+from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort
 from joulewise.optimize.pipeline.sweep import SweepSolver
 from joulewise.wire.profile import read_profile
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "explanations" / "planner.md"
 PROFILE = ROOT / "examples" / "profiles" / "sim-a100-8stages.csv"
-STAGES, MICROBATCHES, DEADLINES = 8, 16, 12
+STAGES, MICROBATCHES, DEADLINES = 8, 24, 12
 UNIT_S = 1e-3  # by which the published method shortens an iteration at a time
 
 Choices = NDArray[np.int16]
@@ -38,10 +38,8 @@ def _problem(microbatches: int) -> PipelineProblem:
     return pipeline_problem(read_profile(PROFILE), make_schedule("1f1b", STAGES, microbatches))
 
 
-def _sweep(
-    problem: PipelineProblem, deadlines_s: list[float], cautions: tuple[float, ...], visits: int
-) -> tuple[_kernel.Answer, Choices]:
-    """The kernel's answer for rising deadlines above T_min, with less effort than the planner spends."""
+def _sweep(problem: PipelineProblem, deadlines_s: list[float]) -> tuple[_kernel.Answer, Choices]:
+    """The kernel's answer for rising deadlines above T_min, without what the planner does after rounding."""
     grid = Grid.of(problem)
     ticks = np.floor(np.array(deadlines_s, dtype=np.float64) / grid.time_tick_s).astype(np.int64)
     answer = _kernel.solve(
@@ -54,11 +52,16 @@ def _sweep(
         grid.time,
         grid.cost,
         ticks[::-1].copy(),
-        np.array(cautions, dtype=np.float64),
-        visits,
+        np.zeros(len(ticks), dtype=np.uint8),
+        np.array([], dtype=np.float64),
+        0,
         None,
     )
     return answer, grid.rows(problem.kind, answer["plans"])[::-1]
+
+
+def _planned(problem: PipelineProblem, deadlines_s: list[float], effort: Effort) -> Choices:
+    return SweepSolver().solve(problem, deadlines_s, effort, None).choices
 
 
 def _gaps(problem: PipelineProblem, choices: Choices, bound: Bound) -> str:
@@ -78,7 +81,7 @@ def counts() -> str:
     ]
     for microbatches in (8, 16, 64):
         problem = _problem(microbatches)
-        answer, _ = _sweep(problem, [], (), 0)
+        answer, _ = _sweep(problem, [])
         (t_min_s, t_max_s), _ = realise(problem, np.stack([problem.fastest, problem.cheapest]))
         flows = 2 * round((t_max_s - t_min_s) / UNIT_S)
         steps = len(answer["price"]), answer["pivots"], flows
@@ -94,17 +97,20 @@ def gaps() -> str:
     deadlines_s: list[float] = np.linspace(float(bound.time_s[0]), t_star_s, DEADLINES + 1)[1:].tolist()
     windows, filled, relaxation = [], [], Relaxation(problem)
     for deadline_s in deadlines_s:
-        duration_s = relaxation.at(deadline_s).duration_s
-        floor = [np.searchsorted(rounding.times[k], d * (1 + 1e-9), "right") - 1
-                 for k, d in zip(rounding.kind, duration_s.tolist(), strict=True)]  # fmt: skip
-        windows.append(rounding.table_rows([max(0, int(option)) for option in floor]))
-        filled.append(rounding.plan(duration_s, deadline_s))
+        floor = [int(np.searchsorted(rounding.times[k], d * (1 + 1e-9), "right")) - 1
+                 for k, d in zip(rounding.kind, relaxation.at(deadline_s).duration_s.tolist(), strict=True)]  # fmt: skip
+        plan = [max(0, option) for option in floor]
+        windows.append(rounding.table_rows(plan))
+        for in_order in (True, False):
+            rounding.fill(plan, deadline_s, in_order)
+        filled.append(rounding.table_rows(plan))
     ways = {
         "1. the slowest option within each window": np.array(windows),
         "2. and slack handed out, both ways": np.array(filled),
-        "3. best of that and two error diffusions": _sweep(problem, deadlines_s, (), 0)[1],
-        "4. or the best of three dives, if better": _sweep(problem, deadlines_s, THOROUGH.dives, 0)[1],
-        "5. and local search (`THOROUGH`)": _sweep(problem, deadlines_s, THOROUGH.dives, THOROUGH.visits)[1],
+        "3. best of that and two error diffusions": _sweep(problem, deadlines_s)[1],
+        "4. or spliced from neighbours (`QUICK`)": _planned(problem, deadlines_s, QUICK),
+        "5. or the best of three dives": _planned(problem, deadlines_s, Effort(visits=0)),
+        "6. and local search (`THOROUGH`)": _planned(problem, deadlines_s, THOROUGH),
     }
     lines = ["| step | mean gap [%] | greatest gap [%] |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {way} | {_gaps(problem, choices, bound)}" for way, choices in ways.items())])

@@ -179,8 +179,7 @@ private:
     // The part below `leaving` is cut off and hung up again by arc a, whose events come to be `target` apart.
     void exchange(Index leaving, Index a, Int target) {
         const bool smaller_below = 2 * net_.cut(leaving) <= net_.nodes;
-        net_.collect(leaving, part_);
-        for (const Index v : part_) net_.marked[v] = 1;
+        net_.mark(leaving, part_);
         const bool head_below = net_.marked[net_.head[a]];
         const Index inner = head_below ? net_.head[a] : net_.tail[a], outer = head_below ? net_.tail[a] : net_.head[a];
         for (const Index v : part_) net_.marked[v] = 0;
@@ -188,14 +187,16 @@ private:
         if (!smaller_below) {
             Index root = outer;
             while (net_.tree[root].parent >= 0) root = net_.tree[root].parent;
-            net_.collect(root, part_);
+            net_.mark(root, part_);
             shift = -shift;
+        } else {
+            net_.mark(leaving, part_);
         }
-        for (const Index v : part_) net_.marked[v] = 1, net_.time[v] += shift;
+        for (const Index v : part_) net_.time[v] += shift;
         for (const Index v : part_)
             for (Index k = net_.incidence_first[v]; k < net_.incidence_first[v + 1]; ++k)
-                if (!net_.marked[net_.incidences[k].other] && net_.incidences[k].arc != a && strained(net_.incidences[k].arc))
-                    queue_.push_back(net_.incidences[k].arc);
+                if (!net_.marked[net_.neighbour[k]] && net_.through[k] / 2 != a && strained(net_.through[k] / 2))
+                    queue_.push_back(net_.through[k] / 2);
         for (const Index v : part_) net_.marked[v] = 0;
         net_.hang(inner, outer, a);
     }

@@ -35,10 +35,6 @@ struct Network {
     struct Window {  // what a nonbasic arc allows its two events to be apart
         Int low, high;
     };
-    struct Incidence {
-        Index arc, other;
-        bool out;
-    };
     struct Tree {
         Index parent = -1, arc = -1, child = -1, next = -1, previous = -1, size = 1;
     };
@@ -50,7 +46,7 @@ struct Network {
     std::vector<Index> last;       // arc -> K
     std::vector<Int> durations, slopes;
     std::vector<Index> incidence_first;
-    std::vector<Incidence> incidences;
+    std::vector<Index> neighbour, through;  // of every event: the events beside it, and 2 * arc + (1 if it leads away)
 
     std::vector<Index> level;
     std::vector<Int> flow;
@@ -83,7 +79,7 @@ struct Network {
     void unlink(Index v);
     void hang(Index v, Index parent, Index arc);   // make v the root of its part, then its parent's child
     Index cut(Index v);                            // take v's part out of the tree; its size
-    void collect(Index root, std::vector<Index>& out) const;  // a part of the tree, root first
+    void mark(Index root, std::vector<Index>& part);  // list and mark a part of the tree, root first
 
 private:
     std::vector<std::pair<Index, Index>> path_;  // (node, arc above it), reused by hang
@@ -126,11 +122,12 @@ inline Network::Network(Index operation_count, const std::vector<Index>& kind, c
     incidence_first.assign(nodes + 1, 0);
     for (Index a = 0; a < arcs; ++a) ++incidence_first[tail[a] + 1], ++incidence_first[head[a] + 1];
     for (Index v = 0; v < nodes; ++v) incidence_first[v + 1] += incidence_first[v];
-    incidences.resize(2 * static_cast<std::size_t>(arcs));
+    neighbour.resize(2 * static_cast<std::size_t>(arcs));
+    through.resize(neighbour.size());
     std::vector<Index> next(incidence_first.begin(), incidence_first.end() - 1);
     for (Index a = 0; a < arcs; ++a) {
-        incidences[next[tail[a]]++] = {a, head[a], true};
-        incidences[next[head[a]]++] = {a, tail[a], false};
+        neighbour[next[tail[a]]] = head[a], through[next[tail[a]]++] = 2 * a + 1;
+        neighbour[next[head[a]]] = tail[a], through[next[head[a]]++] = 2 * a;
     }
     build_longest_path_tree();
 }
@@ -152,8 +149,8 @@ inline void Network::build_longest_path_tree() {
     for (std::size_t q = 0; q < order.size(); ++q) {
         const Index u = order[q];
         for (Index k = incidence_first[u]; k < incidence_first[u + 1]; ++k) {
-            if (!incidences[k].out || incidences[k].arc == back) continue;
-            const Index a = incidences[k].arc, v = incidences[k].other;
+            const Index a = through[k] / 2, v = neighbour[k];
+            if (through[k] % 2 == 0 || a == back) continue;
             const Int t = time[u] + d(a, last[a]);
             if (t > time[v]) time[v] = t, reached_by[v] = a;
             if (--waiting[v] == 0) order.push_back(v);
@@ -212,11 +209,13 @@ inline void Network::hang(Index v, Index parent, Index arc) {
     for (Index w = parent; w >= 0; w = tree[w].parent) tree[w].size += total;
 }
 
-inline void Network::collect(Index root, std::vector<Index>& out) const {
-    out.clear();
-    out.push_back(root);
-    for (std::size_t q = 0; q < out.size(); ++q)
-        for (Index c = tree[out[q]].child; c >= 0; c = tree[c].next) out.push_back(c);
+inline void Network::mark(Index root, std::vector<Index>& part) {
+    part.clear();
+    part.push_back(root);
+    for (std::size_t q = 0; q < part.size(); ++q) {
+        marked[part[q]] = 1;
+        for (Index c = tree[part[q]].child; c >= 0; c = tree[c].next) part.push_back(c);
+    }
 }
 
 }  // namespace joulewise

@@ -53,20 +53,19 @@ public:
         const Index out_arc = net_.tree[leaving].arc;
         net_.make_nonbasic(out_arc, net_.level[out_arc] + (net_.head[out_arc] == leaving ? 0 : 1));
         const bool sink_part = 2 * net_.cut(leaving) <= net_.nodes;
-        net_.collect(sink_part ? leaving : net_.source, moved_);
-        for (const Index v : moved_) net_.marked[v] = 1;
+        net_.mark(sink_part ? leaving : net_.source, moved_);
 
         Int slack = kInfinite;
         Index entering = -1;
         bool forward = false;  // from the source's part to the sink's
         for (const Index v : moved_) {
             for (Index k = net_.incidence_first[v]; k < net_.incidence_first[v + 1]; ++k) {
-                const Network::Incidence& at = net_.incidences[k];
-                if (net_.marked[at.other]) continue;
-                const bool shrinks = at.out != sink_part;
-                const Int room = shrinks ? net_.apart(at.arc) - net_.window[at.arc].low
-                                         : net_.window[at.arc].high - net_.apart(at.arc);
-                if (room < slack || (room == slack && stalled() && coin())) slack = room, entering = at.arc, forward = shrinks;
+                if (net_.marked[net_.neighbour[k]]) continue;
+                const Index a = net_.through[k] / 2;
+                const bool shrinks = (net_.through[k] % 2 == 1) != sink_part;
+                const Int apart = net_.apart(a);
+                const Int room = shrinks ? apart - net_.window[a].low : net_.window[a].high - apart;
+                if (room < slack || (room == slack && stalled() && coin())) slack = room, entering = a, forward = shrinks;
             }
         }
         const Int shift = sink_part ? -slack : slack;

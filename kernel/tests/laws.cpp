@@ -79,7 +79,8 @@ struct Problem {
         return longest_path([&](Index i) { return time(i, options_of(i) - 1); });
     }
     Answer solve(const std::vector<Int>& deadlines, const Effort& effort) const {
-        return joulewise::solve(kind, edges, hulls, options, deadlines, effort, [](Int) {});
+        const std::vector<std::uint8_t> support(deadlines.size(), 0);
+        return joulewise::solve(kind, edges, hulls, options, deadlines, support, effort, [](double) {});
     }
 };
 
@@ -271,8 +272,8 @@ void check_refusals(std::mt19937_64& random) {
     const Problem pipeline = grid(random, 3, 3);
     bool stopped = false;
     try {
-        solve(pipeline.kind, pipeline.edges, pipeline.hulls, pipeline.options, {pipeline.t_max()}, {},
-              [](Int) { throw std::runtime_error("stop"); });
+        solve(pipeline.kind, pipeline.edges, pipeline.hulls, pipeline.options, {pipeline.t_max()}, {0}, {},
+              [](double) { throw std::runtime_error("stop"); });
     } catch (const std::runtime_error&) {
         stopped = true;
     }

@@ -21,9 +21,11 @@ def solve(
     option_time: NDArray[np.int64],
     option_cost: NDArray[np.int64],
     deadlines: NDArray[np.int64],
+    support: NDArray[np.uint8],
     cautions: NDArray[np.float64],
     visits: int,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[float], None] | None,
     excess: int = 0,
     seconds: float = ...,
+    spare: int = ...,
 ) -> Answer: ...

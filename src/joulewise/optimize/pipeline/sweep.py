@@ -19,6 +19,11 @@ from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import realise
 from joulewise.optimize.pipeline.solver import QUICK, Effort, Progress, Solution
 
+SUPPORT = 100
+"""Evenly spaced deadlines that are rounded as well, so that there are plans to splice from."""
+SPLICE_FRAC = 3e-4
+"""Fraction of its energy by which a plan may lie above the line between its neighbours."""
+
 
 class SweepSolver:
     """Parametric network simplex on integers."""
@@ -48,8 +53,10 @@ class SweepSolver:
         rounding = _longest_path(problem, np.ones(len(problem.kind), dtype=np.int64))
         ticks = np.floor(np.minimum(deadlines_s, slowest * grid.time_tick_s) / grid.time_tick_s) + rounding
         ticks = np.clip(ticks, fastest, slowest).astype(np.int64)
+        asked = len(ticks)
+        if asked:
+            ticks = np.append(ticks, np.linspace(fastest, slowest, SUPPORT).astype(np.int64))
         falling = np.argsort(-ticks, kind="stable")
-        span = max(1, slowest - fastest)
         answer = _kernel.solve(
             problem.kind,
             np.ascontiguousarray(problem.schedule.edges.reshape(-1)),
@@ -60,15 +67,23 @@ class SweepSolver:
             grid.time,
             grid.cost,
             ticks[falling],
+            (falling >= asked).astype(np.uint8),
             np.array(effort.dives, dtype=np.float64),
             effort.visits,
-            None if progress is None else lambda makespan: progress((slowest - makespan) / span),
+            progress,
             self._excess(problem, grid, effort),
             min(effort.seconds, 1e9),
+            self._spare(problem, grid),
         )
         choices = np.empty((len(falling), len(problem.kind)), dtype=np.int16)
         choices[falling] = grid.rows(problem.kind, answer["plans"])
-        return Solution(_bound(problem, grid, answer["makespan"] - rounding - 1, answer["cost"]), choices, self.name)
+        bound = _bound(problem, grid, answer["makespan"] - rounding - 1, answer["cost"])
+        return Solution(bound, choices[:asked], self.name)
+
+    def _spare(self, problem: PipelineProblem, grid: Grid) -> int:
+        """Ticks of cost by which a plan may lie above the line between its neighbours before it is spliced from them."""
+        energy_j = problem.energies_j(problem.cheapest).sum()
+        return int(SPLICE_FRAC * float(energy_j) / grid.cost_tick_j)
 
     def _excess(self, problem: PipelineProblem, grid: Grid, effort: Effort) -> int:
         """Ticks of cost by which a plan may lie above the relaxation."""
