@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from joulewise.cli import sim_nvml
+
 app = typer.Typer(help="Simulate measurements, for trying things out without a GPU.", no_args_is_help=True)
 
 
@@ -36,3 +38,6 @@ def profile(
     command += f" --repetitions {repetitions} --seed {seed}"
     write_profile(output, replace(simulated, notes=(*simulated.notes, f"made by: {command}")))
     typer.echo(f"{output}: {len(simulated.readings)} simulated readings of {stages} stages")
+
+
+app.command("nvml", context_settings={"allow_interspersed_args": False})(sim_nvml.nvml)
