@@ -2,8 +2,8 @@
 
 A device is all CPUs of one package that have the same range: one on most machines, two where fast and slow cores share
 a package. Its uid names no range and no state, so that it is found again after a crash in the midst of setting it. If
-its policies are limited differently, one range cannot tell what was found, so reading it is refused, and with it any
-change that could not be undone; setting still works, for restoring.
+its CPUs are found to be limited differently, one range could not put that back, so changing it is not permitted then;
+telling it still works, since that is how a crash in the midst of setting is repaired.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from joulewise.errors import CapabilityError, CounterError, UsageError
 
 CPU = "/sys/devices/system/cpu"
 LOOKED_FOR = "CPU frequencies (cpufreq)"
+ROOT, ALIKE = "root", "CPUs that are limited alike, to put back what was found"
+_MAKE_ALIKE = "sudo cpupower frequency-set --min MHZ --max MHZ"
 _KHZ_PER_MHZ = 1000
 
 
@@ -93,17 +95,9 @@ class CpuClocks:
         return round(total / sum(weights) / _KHZ_PER_MHZ)
 
     def read_frequency_limits_mhz(self) -> tuple[int, int]:
-        """The lowest and highest frequency allowed [MHz].
-
-        Raises:
-            CapabilityError: If its policies do not agree.
-        """
-        limits = {policy.limits_khz() for policy in self._policies}
-        if len(limits) > 1:
-            found = join_some(f"{low // _KHZ_PER_MHZ} to {high // _KHZ_PER_MHZ} MHz" for low, high in sorted(limits))
-            fix = "set all CPUs alike first, as with: sudo cpupower frequency-set --min MHZ --max MHZ"
-            raise CapabilityError(self._identity.uid, "one range for all its CPUs", f"several: {found}", fix)
-        low, high = limits.pop()
+        """The lowest and highest frequency that any of its CPUs is allowed [MHz]."""
+        limits = [policy.limits_khz() for policy in self._policies]
+        low, high = min(low for low, _ in limits), max(high for _, high in limits)
         return round(low / _KHZ_PER_MHZ), round(high / _KHZ_PER_MHZ)
 
     def set_frequency_limits_mhz(self, minimum_mhz: int, maximum_mhz: int) -> None:
@@ -154,12 +148,12 @@ class CpufreqDriver:
         if not found:
             return [_why_none(host)]
         findings = [Finding(self.name, LOOKED_FOR, True, join_some(device.identity.uid for device in found))]
-        closed = [device.identity.uid for device in found if not device.capabilities[Kind.CPU_FREQUENCY].permitted]
-        if closed:
-            fix = "run as root; in a container, with /sys mounted writable"
-            findings.append(
-                Finding(self.name, "limits of CPU frequencies", False, f"not writable: {join_some(closed)}", fix)
-            )
+        for privilege, fix in ((ROOT, "run as root; in a container, with /sys mounted writable"), (ALIKE, _MAKE_ALIKE)):
+            entries = [(device.identity.uid, device.capabilities[Kind.CPU_FREQUENCY]) for device in found]
+            closed = [uid for uid, entry in entries if not entry.permitted and entry.privilege == privilege]
+            if closed:
+                seen = f"{join_some(closed)}: changing them takes {privilege}"
+                findings.append(Finding(self.name, "limits of CPU frequencies", False, seen, fix))
         return findings
 
 
@@ -177,6 +171,10 @@ def _policies(host: Host) -> list[Policy]:
     return found
 
 
+def _told_limits(policy: Policy) -> tuple[str | None, ...]:
+    return tuple(read_text(policy.folder / f"scaling_{end}_freq") for end in ("min", "max"))
+
+
 def _device(host: Host, policies: Sequence[Policy], several: bool, vendor: str, model: str) -> CpuClocks:
     first, folder = policies[0], policies[0].folder
     low, high = (end / _KHZ_PER_MHZ for end in first.range_khz)
@@ -185,6 +183,8 @@ def _device(host: Host, policies: Sequence[Policy], several: bool, vendor: str, 
     ]
     latency_ns = read_int(folder / "cpuinfo_transition_latency")
     told = f"; its driver promises {latency_ns / 1e3:g} µs" if latency_ns and latency_ns > 0 else ""
+    writable = all(can_write(policy.folder / f"scaling_{end}_freq") for policy in policies for end in ("min", "max"))
+    alike = len({_told_limits(policy) for policy in policies}) == 1
     capability = Capability(
         kind=Kind.CPU_FREQUENCY,
         unit="MHz",
@@ -193,10 +193,8 @@ def _device(host: Host, policies: Sequence[Policy], several: bool, vendor: str, 
         maximum=round(high),
         values=tuple(sorted({khz / _KHZ_PER_MHZ for khz in steps})) or None,
         resolution=1.0,
-        privilege="root",
-        permitted=all(
-            can_write(policy.folder / f"scaling_{end}_freq") for policy in policies for end in ("min", "max")
-        ),
+        privilege=ROOT if alike or not writable else ALIKE,
+        permitted=writable and alike,
         note=f"governor {read_text(folder / 'scaling_governor')} of {read_text(folder / 'scaling_driver')}{told}",
     )
     uid = f"cpufreq:package-{first.package}" + (f"/cpu{first.cpus[0]}" if several else "")

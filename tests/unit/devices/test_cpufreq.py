@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from joulewise.clock import VirtualClock
+from joulewise.devices.apply import apply, put_back
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.cpufreq import driver
 from joulewise.devices.device import can
+from joulewise.devices.journal import Journal
+from joulewise.devices.settings import CpuFrequency, read_setting
 from joulewise.errors import CapabilityError, PermissionDeniedError, UsageError
 from joulewise.testing import check_driver
 from joulewise.testing.sysfs import FakeSysfs, rewrite
@@ -87,14 +90,25 @@ def test_what_is_out_of_range_changes_nothing(sysfs):
     assert device.read_frequency_limits_mhz() == (800, 3600)
 
 
-def test_limits_that_differ_cannot_be_found_as_one_but_can_be_set(sysfs):
+def test_limits_that_differ_may_not_be_changed_as_one(sysfs, tmp_path):
     server(sysfs, sockets=1)
     rewrite(sysfs.root / "sys/devices/system/cpu/cpufreq/policy2/scaling_max_freq", 2_000_000)
     (device,) = driver.find(sysfs.host)
-    with pytest.raises(CapabilityError, match="800 to 2000 MHz, 800 to 3600 MHz"):
-        device.read_frequency_limits_mhz()
-    device.set_frequency_limits_mhz(800, 3600)
-    assert device.read_frequency_limits_mhz() == (800, 3600)
+    with pytest.raises(PermissionDeniedError, match="limited alike"):
+        apply(device, CpuFrequency(800, 1000), journal=Journal(tmp_path / "state"), clock=sysfs.clock)
+    assert limits(sysfs, "max") == {3_600_000, 2_000_000}
+    seen = {finding.looked_for: finding for finding in driver.examine(sysfs.host)}
+    assert "cpupower" in seen["limits of CPU frequencies"].fix
+
+
+def test_a_device_half_set_by_a_crash_can_be_put_back(sysfs):
+    server(sysfs, sockets=1)
+    (device,) = driver.find(sysfs.host)
+    found = read_setting(device, Kind.CPU_FREQUENCY)
+    rewrite(sysfs.root / "sys/devices/system/cpu/cpufreq/policy2/scaling_max_freq", 2_000_000)
+    (again,) = driver.find(sysfs.host)
+    put_back(again, found, clock=sysfs.clock)
+    assert limits(sysfs, "max") == {3_600_000}
 
 
 def test_a_device_half_set_keeps_its_name(sysfs):
