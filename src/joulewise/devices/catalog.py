@@ -75,10 +75,10 @@ def examine(name: str, host: Host) -> Sequence[Finding]:
         driver.find(host)
         return tuple(driver.examine(host))
     except JoulewiseError as error:
-        return (Finding(name, error.what, False, error.seen or str(error), error.fix),)
+        return (Finding(name, error.what, False, error.seen or str(error), error.fix, broken=True),)
     except Exception as error:  # as above
         seen = f"{type(error).__name__}: {error}"
-        return (Finding(name, f"driver {name}", False, seen, f"report this to the authors of driver {name}"),)
+        return (Finding(name, f"driver {name}", False, seen, f"report it to the authors of driver {name}", True),)
 
 
 def find_all(host: Host) -> list[Device]:

@@ -68,12 +68,13 @@ class Host:
     """The machine as drivers see it, so that tests and containers can show them another.
 
     Attributes:
-        root: Where /sys, /proc and /dev lie.
+        root: Where /sys, /proc and /dev lie; by default what JOULEWISE_ROOT says, for a container that has them
+            elsewhere.
         environ: Environment variables.
         clock: Time.
     """
 
-    root: Path = Path("/")
+    root: Path = field(default_factory=lambda: Path(os.environ.get("JOULEWISE_ROOT") or "/"))
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     clock: Clock = field(default_factory=MonotonicClock)
 
@@ -92,6 +93,7 @@ class Finding:
         found: Whether that was there and usable.
         seen: What was seen.
         fix: What to do, as a command where there is one; empty if nothing is wrong.
+        broken: Whether something is defective, not only absent.
     """
 
     driver: str
@@ -99,6 +101,7 @@ class Finding:
     found: bool
     seen: str
     fix: str = ""
+    broken: bool = False
 
 
 class Driver(Protocol):

@@ -64,11 +64,8 @@ def _select(name: str, which: str, host: Host) -> Sequence[Device]:
         return driver.select(which, host)
     found = list(driver.find(host))
     if not found:
-        fix = (
-            f"see joulewise doctor for why; give {name}:... for what to make"
-            if _makes(driver)
-            else "run joulewise doctor"
-        )
+        to_order = isinstance(driver, DriverToOrder)
+        fix = f"give {name}: and what it is to make" if to_order else "joulewise doctor says why"
         raise UsageError(f"driver {name} finds no device", f"asked for {name}{which and ':' + which}", fix)
     if not which:
         return found
