@@ -38,10 +38,9 @@ def doctor(
             broken |= finding.broken
             _show(finding)
     found = find_all(host)
-    typer.echo(
-        f"{len(found)} devices found, of which {len(top_level(found))} may be summed; joulewise devices lists them"
-    )
-    for line in _environment(host):
+    count = f"{len(found)} device{'' if len(found) == 1 else 's'} found"
+    typer.echo(f"{count}, {len(top_level(found))} of which may be summed; joulewise devices lists them")
+    for line in _environment(found, host):
         typer.echo(line)
     left = warning()
     if left:
