@@ -58,11 +58,12 @@ def lowtime_sample(case: str, microbatches: str, states: str, steps: str) -> dic
 def many_plans(path: str, wait_power_w: str, microbatches: str, plans: str, output: str) -> dict[str, float]:
     """A CSV file in, thousands of plans in a JSON file out, through the library."""
     from joulewise import make_schedule, pipeline_problem, plan_frontier, read_profile
+    from joulewise.wire.atomic import write_text_atomically
 
     profile = read_profile(path)
     problem = pipeline_problem(profile, make_schedule("1f1b", profile.stages, int(microbatches)), float(wait_power_w))
     frontier = plan_frontier(problem, plans=int(plans))
-    Path(output).write_text(json.dumps(frontier.to_dict(), separators=(",", ":")))
+    write_text_atomically(output, frontier.json_parts())
     return {"plans": len(frontier), "written_mb": Path(output).stat().st_size / 1e6}
 
 

@@ -56,7 +56,7 @@ def show_and_write(folder: Path, result: Result) -> None:
     for name, outcome in _plan_files(result.comparison):
         if outcome.plan is not None:
             write_text_atomically(folder / name, json.dumps(outcome.plan.to_dict(), separators=(",", ":")))
-    write_text_atomically(folder / "frontier.json", json.dumps(result.frontier.to_dict(), separators=(",", ":")))
+    write_text_atomically(folder / "frontier.json", result.frontier.json_parts())
     report = plan_report(
         title(result),
         subtitle(result),

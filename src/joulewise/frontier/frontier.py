@@ -21,6 +21,7 @@ Source: Perseus (SOSP'24), section 4 (effective energy and T*), there for one pi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
@@ -169,6 +170,17 @@ class Frontier:
         Raises:
             UsageError: If a setting is not None, bool, int, float, str or a tuple of these.
         """
+        return {**self._head(), "settings": list(serial.dump_settings(self.columns))}
+
+    def json_parts(self) -> Iterator[str]:
+        """The text of `to_dict` in parts, one setting at a time, for frontiers of thousands of plans."""
+        head = json.dumps(self._head(), separators=(",", ":"))
+        yield head[:-1] + ',"settings":['
+        for number, setting in enumerate(serial.dump_settings(self.columns)):
+            yield ("," if number else "") + json.dumps(setting, separators=(",", ":"))
+        yield "]}"
+
+    def _head(self) -> dict[str, Any]:
         stated = self.stated_bound
         bound = None if stated is None else {"time_s": stated.time_s.tolist(), "energy_j": stated.energy_j.tolist()}
         return {**serial.dump(self.columns), "wait_power_w": self.wait_power_w, "bound": bound}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,15 @@ from joulewise.records import Provenance
 from joulewise.wire.envelope import open_envelope, schema_tag
 
 SCHEMA, VERSION = "frontier", 1
+_PLAIN = {int, str, bool, type(None)}
 NUMBERS = ("time_s", "energy_j", "time_sd_s", "energy_sd_j")
 
 
 def _listed(setting: Setting) -> Any:
     """A setting as a JSON value: tuples as lists."""
     if isinstance(setting, tuple):
-        return [_listed(item) for item in setting]
+        plain = set(map(type, setting)) <= _PLAIN  # long tuples of clocks are the usual case
+        return list(setting) if plain else [_listed(item) for item in setting]
     finite = not isinstance(setting, float) or np.isfinite(setting)
     if setting is None or (isinstance(setting, bool | int | float | str) and finite):
         return setting
@@ -42,14 +44,18 @@ def _setting(value: Any) -> Setting:
 
 
 def dump(columns: Columns) -> dict[str, Any]:
-    """Columns as a document with its schema."""
+    """Columns as a document with its schema, settings left out."""
     return {
         "schema": schema_tag(SCHEMA, VERSION),
         **{name: getattr(columns, name).tolist() for name in NUMBERS},
         "samples": columns.samples.tolist(),
         "provenance": [str(TRUST[doubt]) for doubt in columns.doubt],
-        "settings": [_listed(setting) for setting in columns.settings],
     }
+
+
+def dump_settings(columns: Columns) -> Iterator[Any]:
+    """The settings of columns as JSON values, one after the other."""
+    return map(_listed, columns.settings)
 
 
 def load(document: object) -> tuple[Columns, Mapping[str, Any]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from joulewise.errors import UsageError
 
 
-def write_text_atomically(path: str | Path, text: str) -> None:
+def write_text_atomically(path: str | Path, text: str | Iterable[str]) -> None:
     """Write ``text`` to ``path`` so that a reader sees the old file or the new one, never a part.
 
     Args:
         path: File to write; its directory must exist.
-        text: Content, written as UTF-8 with newlines as they are.
+        text: Content, or its parts in order, written as UTF-8 with newlines as they are.
 
     Raises:
         UsageError: If the file cannot be written there. Nothing is left behind.
@@ -28,7 +29,7 @@ def write_text_atomically(path: str | Path, text: str) -> None:
         if target.is_dir():
             raise IsADirectoryError(21, "Is a directory")
         with temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+            stream.writelines([text] if isinstance(text, str) else text)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)

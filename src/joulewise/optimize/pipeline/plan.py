@@ -131,8 +131,7 @@ class Plan:
 
 def settings_of(problem: PipelineProblem, choice: NDArray[np.int16]) -> tuple[Setting, ...]:
     """Settings of all operations under a choice of rows."""
-    known = [table.settings for table in problem.tables]
-    return tuple(known[kind][row] for kind, row in zip(problem.kind.tolist(), choice.tolist(), strict=True))
+    return tuple(problem.setting_lookup[problem.kind, choice].tolist())
 
 
 def choice_of(problem: PipelineProblem, settings: Setting) -> NDArray[np.int16]:

@@ -118,7 +118,7 @@ def plan_frontier(
     if switch:
         time_s, energy_j, choices = _paid(problem, choices, deadlines_s, switch, progress)
     else:
-        choices = np.unique(choices, axis=0)
+        choices = _distinct(choices)
         time_s, energy_j = realise(problem, choices)
     order = _fewest_switches_first(problem, choices, time_s, energy_j)
     time_s, energy_j, choices = time_s[order], energy_j[order], choices[order]
@@ -130,6 +130,12 @@ def plan_frontier(
         wait_power_w=problem.total_wait_power_w,
         bound=solution.bound,
     )
+
+
+def _distinct(choices: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Every plan once, in lexicographic order of rows."""
+    first = {row.astype(">i2").tobytes(): number for number, row in enumerate(choices)}  # bytes sort as rows do
+    return choices[[first[row] for row in sorted(first)]]
 
 
 def _fewest_switches_first(
@@ -207,6 +213,6 @@ def _paid(
         found += [] if paid is None else [paid]
         if progress is not None:
             progress((number + 1) / len(order))
-    plans = np.unique(np.stack(found), axis=0)
+    plans = _distinct(np.stack(found))
     runs = [replay(problem, plan, switch=switch) for plan in plans]
     return np.array([run.time_s for run in runs]), np.array([run.total_energy_j for run in runs]), plans

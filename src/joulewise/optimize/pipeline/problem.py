@@ -107,6 +107,15 @@ class PipelineProblem:
         return np.asarray(self._energy_lookup[self.kind, choices])
 
     @cached_property
+    def setting_lookup(self) -> NDArray[np.object_]:
+        """Setting of each row of each table; None beyond a table's end. Shapes: (n_tables, most rows)."""
+        lookup = np.full(self._time_lookup.shape, None, dtype=np.object_)
+        for row, table in enumerate(self.tables):
+            for column, setting in enumerate(table.settings):
+                lookup[row, column] = setting
+        return lookup
+
+    @cached_property
     def _time_lookup(self) -> NDArray[np.float64]:
         return _padded([table.time_s for table in self.tables])
 

@@ -81,7 +81,7 @@ class SweepSolver:
         return Solution(bound, choices[:asked], self.name)
 
     def _spare(self, problem: PipelineProblem, grid: Grid) -> int:
-        """Ticks of cost by which a plan may lie above the line between its neighbours before it is spliced from them."""
+        """Ticks of cost by which a plan may lie above its neighbours' line before it is spliced from them."""
         energy_j = problem.energies_j(problem.cheapest).sum()
         return int(SPLICE_FRAC * float(energy_j) / grid.cost_tick_j)
 
