@@ -118,13 +118,13 @@ class RedfishClient:
             )
         try:
             connection.request("GET", path, headers=self._headers)
-            response = connection.getresponse()
-            body = bytearray()
-            while chunk := response.read1(65_536):
-                body += chunk
-                if len(body) > MOST_BYTES or clock.now_ns() > deadline_ns:
-                    raise TimeoutError(f"its answer does not end: {len(body)} bytes")
-            return response.status, bytes(body)
+            with connection.getresponse() as response:
+                body = bytearray()
+                while chunk := response.read1(65_536):
+                    body += chunk
+                    if len(body) > MOST_BYTES or clock.now_ns() > deadline_ns:
+                        raise TimeoutError(f"its answer does not end: {len(body)} bytes")
+                return response.status, bytes(body)
         finally:
             connection.close()
 

@@ -162,7 +162,7 @@ def _at(resource: object, *names: str) -> Any:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    return float(value) if abs(value) < MOST else None
+    return float(value) if -MOST < value < MOST else None
 
 
 def _must(value: object, what: str) -> float:
