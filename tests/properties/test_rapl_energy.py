@@ -14,6 +14,8 @@ from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.counter import CleanCounter, energy_between
 from joulewise.devices.rapl import driver
+from joulewise.devices.simulated.cpu import SimulatedCpu
+from joulewise.devices.simulated.model import load_model
 from joulewise.testing.sysfs import AMD_UNIT_NJ, INTEL_UNIT_NJ, FakeSysfs
 
 UNITS_NJ = st.sampled_from([INTEL_UNIT_NJ, AMD_UNIT_NJ])
@@ -73,3 +75,28 @@ def test_an_hour_at_400_w_wraps_many_times(tmp_path):
     raw, ours_j, true_j, resolution_j = run(tmp_path, [(400.0, 10.0)] * 360, unit_nj=AMD_UNIT_NJ, before_wrap_j=1000.0)
     assert wraps(raw) == 22
     assert ours_j == pytest.approx(true_j, abs=(2 + wraps(raw)) * resolution_j)
+
+
+@settings(max_examples=10)
+@given(activities=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=5, max_size=40))
+def test_a_twin_shown_by_files_is_read_as_its_truth(activities):
+    clock = VirtualClock()
+    twin = SimulatedCpu(load_model("epyc"), clock, uid="sim:epyc")
+    with TemporaryDirectory() as folder:
+        sysfs = FakeSysfs(Path(folder), clock)
+        package = sysfs.rapl("intel-rapl:0", "package-0", unit_nj=AMD_UNIT_NJ)
+        dram = sysfs.rapl("intel-rapl:0:0", "dram", unit_nj=AMD_UNIT_NJ)
+        sysfs.follow(package, lambda: 64_000.0 + twin.true_energy_j())
+        sysfs.follow(dram, lambda: 1_000.0 + twin.dram.true_energy_j())
+        sysfs.refresh()
+        counters = [CleanCounter(device, clock) for device in driver.find(sysfs.host)]
+        begins = [counter.read() for counter in counters]
+        true_begin_j = [twin.true_energy_j(), twin.dram.true_energy_j()]
+        for compute_frac, memory_frac in activities:
+            twin.set_activity(compute_frac, memory_frac)
+            clock.sleep(1.0)
+            sysfs.refresh()
+            ends = [counter.read() for counter in counters]
+        true_j = [twin.true_energy_j() - true_begin_j[0], twin.dram.true_energy_j() - true_begin_j[1]]
+    ours_j = [energy_between(begin, end) for begin, end in zip(begins, ends, strict=True)]
+    assert ours_j == pytest.approx(true_j, abs=4 * AMD_UNIT_NJ / 1e9)
