@@ -27,7 +27,9 @@ from joulewise.testing.fake import FakeDevice
 GPU_KINDS = tuple(kind for kind in Kind if not kind.startswith("cpu"))
 CLOCK = MonotonicClock()
 
-needs_compiler = pytest.mark.skipif(find_compiler(os.environ) is None, reason="no C compiler: no fake NVML")
+needs_compiler = pytest.mark.skipif(
+    find_compiler(os.environ) is None or sys.platform != "linux", reason="no C compiler, or no Linux: no fake NVML"
+)
 needs_binding = pytest.mark.skipif(find_spec("pynvml") is None, reason="nvidia-ml-py is not installed")
 
 

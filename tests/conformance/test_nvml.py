@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from joulewise.devices.capabilities import Kind
+from joulewise.devices.simulated.driver import make_chips
 from joulewise.errors import CapabilityError
 from joulewise.testing.fake import FakeDevice
 from nvml_stage import CLOCK, GPU_KINDS, fake_gpu, needs_binding, needs_compiler, publish, run_python
@@ -38,6 +39,12 @@ def findings_of(stage):
 @pytest.mark.parametrize("board", ["v100", "a40", "a100", "h100", "b200"])
 def test_conforms(tmp_path, board):
     with publish(tmp_path, [fake_gpu(0), fake_gpu(1, load_w=150.0)], board) as stage:
+        assert stage.run(f"{IMPORTS}check_driver(driver, host, devices=2)\nprint(1)") == 1
+
+
+@pytest.mark.parametrize("board", ["v100", "a40", "a100", "h100", "b200"])
+def test_twins_conform(tmp_path, board):
+    with publish(tmp_path, make_chips(f"{board}x2", CLOCK), board) as stage:
         assert stage.run(f"{IMPORTS}check_driver(driver, host, devices=2)\nprint(1)") == 1
 
 
