@@ -106,7 +106,7 @@ def _gpu(binding: Binding, seat: Seat, host: Host) -> AmdGpu:
         parent=seat.parent,
         driver="amd",
         driver_version=version,
-        aliases=(seat.uuid,) if seat.uuid else (),
+        aliases=seat.names,
     )
     gpu = AmdGpu(binding, seat.handle, identity)
     probe(binding, seat, gpu, host)

@@ -22,7 +22,7 @@ class Seat:
     Attributes:
         handle: The library's handle.
         pci: PCI address, such as 0000:c1:00.0.
-        uuid: UUID, or empty.
+        names: Its UUID in AMD's management and in ROCm ("GPU-..."), as far as known.
         model: Market name.
         partition: Which partition of its GPU it is.
         reports_power: Whether it answers with a power above zero.
@@ -32,7 +32,7 @@ class Seat:
 
     handle: Any
     pci: str
-    uuid: str
+    names: tuple[str, ...]
     model: str
     partition: int
     reports_power: bool
@@ -62,15 +62,27 @@ def _seat(binding: Binding, handle: Any) -> Seat:
         return answer.get(field) if field else answer
 
     power = said("amdsmi_get_power_info") or {}
+    serial = said("amdsmi_get_gpu_asic_info", "asic_serial")
     partition = number(said("amdsmi_get_gpu_kfd_info", "current_partition_id"))
     return Seat(
         handle=handle,
         pci=str(binding.call("amdsmi_get_gpu_device_bdf", handle)).lower(),
-        uuid=str(said("amdsmi_get_gpu_device_uuid") or ""),
+        names=tuple(filter(None, (said("amdsmi_get_gpu_device_uuid"), _rocm_uuid(serial)))),
         model=str(said("amdsmi_get_gpu_asic_info", "market_name") or "AMD GPU"),
         partition=int(partition or 0),
         reports_power=any(number(power.get(f"{when}_socket_power")) for when in ("current", "average")),
     )
+
+
+def _rocm_uuid(serial: object) -> str:
+    """The UUID that ROCR_VISIBLE_DEVICES takes: "GPU-" and the 16 digits of the chip's serial number.
+
+    Example:
+        >>> _rocm_uuid("0xD5A1AFD4EC7820C1"), _rocm_uuid("N/A")
+        ('GPU-d5a1afd4ec7820c1', '')
+    """
+    text = str(serial).lower()
+    return f"GPU-{text[2:].zfill(16)}" if text.startswith("0x") else ""
 
 
 def _group_partitions(seats: Sequence[Seat]) -> list[Seat]:

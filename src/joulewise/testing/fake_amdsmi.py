@@ -134,7 +134,8 @@ class FakeAmdsmi:
         return f"00ff74a1-0000-1000-80{gpu.partition:02x}-{gpu.pci.replace(':', '').replace('.', '')}"
 
     def amdsmi_get_gpu_asic_info(self, gpu: FakeGpu) -> dict[str, Any]:
-        return {"market_name": gpu.model, "oam_id": NOTHING}
+        serial = f"0xD5A1AFD4{gpu.pci.replace(':', '')[4:8]}{gpu.partition:04X}".upper().replace("0X", "0x", 1)
+        return {"market_name": gpu.model, "oam_id": NOTHING, "asic_serial": serial}
 
     def amdsmi_get_gpu_driver_info(self, gpu: FakeGpu) -> dict[str, str]:
         return {"driver_name": "amdgpu", "driver_version": "6.12.12"}
