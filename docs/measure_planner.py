@@ -97,8 +97,9 @@ def gaps() -> str:
     deadlines_s: list[float] = np.linspace(float(bound.time_s[0]), t_star_s, DEADLINES + 1)[1:].tolist()
     windows, filled, relaxation = [], [], Relaxation(problem)
     for deadline_s in deadlines_s:
+        durations_s = relaxation.at(deadline_s).duration_s.tolist()
         floor = [int(np.searchsorted(rounding.times[k], d * (1 + 1e-9), "right")) - 1
-                 for k, d in zip(rounding.kind, relaxation.at(deadline_s).duration_s.tolist(), strict=True)]  # fmt: skip
+                 for k, d in zip(rounding.kind, durations_s, strict=True)]  # fmt: skip
         plan = [max(0, option) for option in floor]
         windows.append(rounding.table_rows(plan))
         for in_order in (True, False):

@@ -27,7 +27,7 @@ public:
             net_.level[back] = kBetween;
             net_.window[back] = {-deadline, -deadline};
         } else {
-            const Index v = net_.tree[net_.head[entered]].arc == entered ? net_.head[entered] : net_.tail[entered];
+            const Index v = net_.above[net_.head[entered]] == entered ? net_.head[entered] : net_.tail[entered];
             net_.make_nonbasic(entered, entered_level);
             net_.cut(v);
             net_.make_basic(back, 0);
@@ -116,7 +116,7 @@ private:
         net_.slopes[net_.points_at[a] + a + 1] = 0;
         if (basic) {
             net_.level[a] = 0;
-            exchange(net_.tree[net_.head[a]].arc == a ? net_.head[a] : net_.tail[a], a, length);
+            exchange(net_.above[net_.head[a]] == a ? net_.head[a] : net_.tail[a], a, length);
         } else if (net_.flow[a] == 0) {
             net_.make_nonbasic(a, 1);
         } else {
@@ -125,7 +125,7 @@ private:
         }
     }
 
-    bool in_tree(Index a) const { return net_.tree[net_.head[a]].arc == a || net_.tree[net_.tail[a]].arc == a; }
+    bool in_tree(Index a) const { return net_.above[net_.head[a]] == a || net_.above[net_.tail[a]] == a; }
 
     bool strained(Index a) const {
         if (in_tree(a)) return false;
@@ -144,25 +144,25 @@ private:
         // The cycle: along the arc, then from its head back to its tail through the tree (or all of it reversed).
         const Index from = more ? net_.head[a] : net_.tail[a], to = more ? net_.tail[a] : net_.head[a];
         Index leaving = -1, meet = from;
-        for (Index v = to; v >= 0; v = net_.tree[v].parent) net_.marked[v] = 1;
-        while (!net_.marked[meet]) meet = net_.tree[meet].parent;
-        for (Index v = to; v >= 0; v = net_.tree[v].parent) net_.marked[v] = 0;
+        for (Index v = to; v >= 0; v = net_.parent[v]) net_.marked[v] = 1;
+        while (!net_.marked[meet]) meet = net_.parent[meet];
+        for (Index v = to; v >= 0; v = net_.parent[v]) net_.marked[v] = 0;
         bool away_side = false;
-        for (Index v = from; v != meet; v = net_.tree[v].parent)
+        for (Index v = from; v != meet; v = net_.parent[v])
             if (const Int room = net_.room(v, false); room < push) push = room, leaving = v, away_side = false;
-        for (Index v = to; v != meet; v = net_.tree[v].parent)
+        for (Index v = to; v != meet; v = net_.parent[v])
             if (const Int room = net_.room(v, true); room < push) push = room, leaving = v, away_side = true;
         if (push >= kInfinite) return false;
         if (push > 0) {
             net_.flow[a] += more ? push : -push;
-            for (Index v = from; v != meet; v = net_.tree[v].parent) add_flow(v, false, push);
-            for (Index v = to; v != meet; v = net_.tree[v].parent) add_flow(v, true, push);
+            for (Index v = from; v != meet; v = net_.parent[v]) add_flow(v, false, push);
+            for (Index v = to; v != meet; v = net_.parent[v]) add_flow(v, true, push);
         }
         if (leaving < 0) {  // the arc itself reached the next level
             net_.make_nonbasic(a, j == kBetween ? 1 : (more ? j - 1 : j + 1));
             return true;
         }
-        const Index out_arc = net_.tree[leaving].arc;
+        const Index out_arc = net_.above[leaving];
         const bool rose = (net_.head[out_arc] == leaving) == away_side;
         net_.make_nonbasic(out_arc, net_.level[out_arc] + (rose ? 0 : 1));
         const Int target = more ? net_.window[a].low : net_.window[a].high;
@@ -172,7 +172,7 @@ private:
     }
 
     void add_flow(Index v, bool away, Int push) {
-        const Index b = net_.tree[v].arc;
+        const Index b = net_.above[v];
         net_.flow[b] += (net_.head[b] == v) == away ? push : -push;
     }
 
@@ -186,7 +186,7 @@ private:
         Int shift = head_below ? target - net_.apart(a) : net_.apart(a) - target;
         if (!smaller_below) {
             Index root = outer;
-            while (net_.tree[root].parent >= 0) root = net_.tree[root].parent;
+            while (net_.parent[root] >= 0) root = net_.parent[root];
             net_.mark(root, part_);
             shift = -shift;
         } else {

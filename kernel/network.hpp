@@ -35,9 +35,6 @@ struct Network {
     struct Window {  // what a nonbasic arc allows its two events to be apart
         Int low, high;
     };
-    struct Tree {
-        Index parent = -1, arc = -1, child = -1, next = -1, previous = -1, size = 1;
-    };
 
     Index operations = 0, nodes = 0, arcs = 0, source = 0, sink = 0;
     Index back = 0;  // arc from sink to source that holds the makespan at a deadline; the sweep leaves it free
@@ -52,7 +49,9 @@ struct Network {
     std::vector<Int> flow;
     std::vector<Window> window;
     std::vector<Int> time;  // potential of each event
-    std::vector<Tree> tree;
+    // The tree, by event: what it hangs on and through which arc, its first child, its siblings, and how many events
+    // there are from it downwards. Separate arrays, so that each walk touches little memory.
+    std::vector<Index> parent, above, child, next, previous, size;
     std::vector<std::uint8_t> marked;
 
     Network(Index operation_count, const std::vector<Index>& kind, const std::vector<Index>& edges, const Hulls& hulls);
@@ -70,14 +69,14 @@ struct Network {
     }
     // Flow that the tree arc above node v can still take in the direction away from the root (or towards it).
     Int room(Index v, bool away) const {
-        const Index a = tree[v].arc, j = level[a];
+        const Index a = above[v], j = level[a];
         if ((head[a] == v) != away) return flow[a] - s(a, j + 1);
         return j == 0 ? kInfinite : s(a, j) - flow[a];
     }
 
-    void link(Index v, Index parent, Index arc);
+    void link(Index v, Index onto, Index arc);
     void unlink(Index v);
-    void hang(Index v, Index parent, Index arc);   // make v the root of its part, then its parent's child
+    void hang(Index v, Index onto, Index arc);   // make v the root of its part, then its parent's child
     Index cut(Index v);                            // take v's part out of the tree; its size
     void mark(Index root, std::vector<Index>& part);  // list and mark a part of the tree, root first
 
@@ -124,10 +123,10 @@ inline Network::Network(Index operation_count, const std::vector<Index>& kind, c
     for (Index v = 0; v < nodes; ++v) incidence_first[v + 1] += incidence_first[v];
     neighbour.resize(2 * static_cast<std::size_t>(arcs));
     through.resize(neighbour.size());
-    std::vector<Index> next(incidence_first.begin(), incidence_first.end() - 1);
+    std::vector<Index> place(incidence_first.begin(), incidence_first.end() - 1);
     for (Index a = 0; a < arcs; ++a) {
-        neighbour[next[tail[a]]] = head[a], through[next[tail[a]]++] = 2 * a + 1;
-        neighbour[next[head[a]]] = tail[a], through[next[head[a]]++] = 2 * a;
+        neighbour[place[tail[a]]] = head[a], through[place[tail[a]]++] = 2 * a + 1;
+        neighbour[place[head[a]]] = tail[a], through[place[head[a]]++] = 2 * a;
     }
     build_longest_path_tree();
 }
@@ -138,7 +137,8 @@ inline void Network::build_longest_path_tree() {
     flow.assign(arcs, 0);
     window.assign(arcs, {0, kInfinite});
     time.assign(nodes, -1);
-    tree.assign(nodes, Tree{});
+    for (auto* link : {&parent, &above, &child, &next, &previous}) link->assign(nodes, -1);
+    size.assign(nodes, 1);
     marked.assign(nodes, 0);
     for (Index a = 0; a < arcs; ++a) make_nonbasic(a, last[a] + 1);
     window[back].low = -kInfinite;
@@ -162,51 +162,49 @@ inline void Network::build_longest_path_tree() {
         link(v, tail[a], a);
         make_basic(a, last[a]);
     }
-    for (std::size_t q = order.size() - 1; q > 0; --q) tree[tree[order[q]].parent].size += tree[order[q]].size;
+    for (std::size_t q = order.size() - 1; q > 0; --q) size[parent[order[q]]] += size[order[q]];
 }
 
-inline void Network::link(Index v, Index parent, Index arc) {
-    Tree& node = tree[v];
-    node.parent = parent;
-    node.arc = arc;
-    node.next = tree[parent].child;
-    node.previous = -1;
-    if (node.next >= 0) tree[node.next].previous = v;
-    tree[parent].child = v;
+inline void Network::link(Index v, Index onto, Index arc) {
+    parent[v] = onto;
+    above[v] = arc;
+    next[v] = child[onto];
+    previous[v] = -1;
+    if (next[v] >= 0) previous[next[v]] = v;
+    child[onto] = v;
 }
 
 inline void Network::unlink(Index v) {
-    const Tree& node = tree[v];
-    if (node.previous >= 0)
-        tree[node.previous].next = node.next;
+    if (previous[v] >= 0)
+        next[previous[v]] = next[v];
     else
-        tree[node.parent].child = node.next;
-    if (node.next >= 0) tree[node.next].previous = node.previous;
+        child[parent[v]] = next[v];
+    if (next[v] >= 0) previous[next[v]] = previous[v];
 }
 
 inline Index Network::cut(Index v) {
-    const Index size = tree[v].size;
-    for (Index w = tree[v].parent; w >= 0; w = tree[w].parent) tree[w].size -= size;
+    const Index part = size[v];
+    for (Index w = parent[v]; w >= 0; w = parent[w]) size[w] -= part;
     unlink(v);
-    tree[v].parent = tree[v].arc = -1;
-    return size;
+    parent[v] = above[v] = -1;
+    return part;
 }
 
-inline void Network::hang(Index v, Index parent, Index arc) {
+inline void Network::hang(Index v, Index onto, Index arc) {
     path_.clear();
-    for (Index w = v; w >= 0; w = tree[w].parent) path_.emplace_back(w, tree[w].arc);
-    const Index total = tree[path_.back().first].size;
+    for (Index w = v; w >= 0; w = parent[w]) path_.emplace_back(w, above[w]);
+    const Index total = size[path_.back().first];
     for (std::size_t i = 0; i + 1 < path_.size(); ++i) unlink(path_[i].first);
-    Index below = tree[v].size;  // size of the previous node's old part
-    tree[v].size = total;
+    Index below = size[v];  // size of the previous node's old part
+    size[v] = total;
     for (std::size_t i = 1; i < path_.size(); ++i) {
-        const Index w = path_[i].first, old = tree[w].size;
+        const Index w = path_[i].first, old = size[w];
         link(w, path_[i - 1].first, path_[i - 1].second);
-        tree[w].size = total - below;
+        size[w] = total - below;
         below = old;
     }
-    link(v, parent, arc);
-    for (Index w = parent; w >= 0; w = tree[w].parent) tree[w].size += total;
+    link(v, onto, arc);
+    for (Index w = onto; w >= 0; w = parent[w]) size[w] += total;
 }
 
 inline void Network::mark(Index root, std::vector<Index>& part) {
@@ -214,7 +212,7 @@ inline void Network::mark(Index root, std::vector<Index>& part) {
     part.push_back(root);
     for (std::size_t q = 0; q < part.size(); ++q) {
         marked[part[q]] = 1;
-        for (Index c = tree[part[q]].child; c >= 0; c = tree[c].next) part.push_back(c);
+        for (Index c = child[part[q]]; c >= 0; c = next[c]) part.push_back(c);
     }
 }
 

@@ -38,19 +38,19 @@ public:
     bool step(Step& out) {
         Int residual = kInfinite;
         Index leaving = -1;
-        for (Index v = net_.sink; v != net_.source; v = net_.tree[v].parent) {
+        for (Index v = net_.sink; v != net_.source; v = net_.parent[v]) {
             const Int room = net_.room(v, true);
             if (room < residual || (room == residual && stalled() && coin())) residual = room, leaving = v;
         }
         if (residual >= kInfinite) return false;
         if (residual > 0) {
-            for (Index v = net_.sink; v != net_.source; v = net_.tree[v].parent) {
-                const Index a = net_.tree[v].arc;
+            for (Index v = net_.sink; v != net_.source; v = net_.parent[v]) {
+                const Index a = net_.above[v];
                 net_.flow[a] += net_.head[a] == v ? residual : -residual;
             }
             price_ += residual;
         }
-        const Index out_arc = net_.tree[leaving].arc;
+        const Index out_arc = net_.above[leaving];
         net_.make_nonbasic(out_arc, net_.level[out_arc] + (net_.head[out_arc] == leaving ? 0 : 1));
         const bool sink_part = 2 * net_.cut(leaving) <= net_.nodes;
         net_.mark(sink_part ? leaving : net_.source, moved_);

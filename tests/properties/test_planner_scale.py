@@ -53,24 +53,22 @@ def test_a_measured_profile_in_any_units_gets_the_same_clocks(name: str, effort:
         deadline_s = _deadline(problem, share)
         plan = plan_pipeline(problem, deadline_s, effort=effort)
         for time, energy in ((1e-3, 1.0), (1e3, 1.0), (1.0, 1e-6), (1.0, 1e6), (0.37, 4.1e5), (61.0, 3e-6)):
-            scaled = plan_pipeline(
-                in_units(problem, time, energy), deadline_s * time, effort=effort
-            )
+            scaled = plan_pipeline(in_units(problem, time, energy), deadline_s * time, effort=effort)
             assert scaled.settings == plan.settings
             assert scaled.time_s == pytest.approx(plan.time_s * time, rel=1e-12)
             assert scaled.energy_j == pytest.approx(plan.energy_j * energy, rel=1e-12)
             assert scaled.bound_j == pytest.approx(plan.bound_j * energy, rel=1e-9)
 
 
-@given(problems(), st.integers(-10, 10), st.integers(-20, 20), st.floats(0.013, 0.987), st.sampled_from([QUICK, THOROUGH]))
+@given(
+    problems(), st.integers(-10, 10), st.integers(-20, 20), st.floats(0.013, 0.987), st.sampled_from([QUICK, THOROUGH])
+)
 @settings(max_examples=60)
 def test_powers_of_two_change_nothing_at_all(
     problem: PipelineProblem, time: int, energy: int, share: float, effort: Effort
 ) -> None:
     deadline_s = _deadline(problem, share)
     plan = plan_pipeline(problem, deadline_s, effort=effort)
-    scaled = plan_pipeline(
-        in_units(problem, 2.0**time, 2.0**energy), deadline_s * 2.0**time, effort=effort
-    )
+    scaled = plan_pipeline(in_units(problem, 2.0**time, 2.0**energy), deadline_s * 2.0**time, effort=effort)
     assert scaled.settings == plan.settings
     assert scaled.energy_j == plan.energy_j * 2.0**energy
