@@ -23,6 +23,7 @@ from joulewise.devices.sysfs import (
     read_int,
     read_text,
     surroundings,
+    without_sysfs,
     write_int,
 )
 from joulewise.errors import CapabilityError, CounterError, UsageError
@@ -146,7 +147,7 @@ class CpufreqDriver:
         """Whether frequencies are shown, and whether they may be limited."""
         found = self.find(host)
         if not found:
-            return [_why_none(host)]
+            return [without_sysfs(host, self.name, LOOKED_FOR) or _why_none(host)]
         findings = [Finding(self.name, LOOKED_FOR, True, join_some(device.identity.uid for device in found))]
         for privilege, fix in ((ROOT, "run as root; in a container, with /sys mounted writable"), (ALIKE, _MAKE_ALIKE)):
             entries = [(device.identity.uid, device.capabilities[Kind.CPU_FREQUENCY]) for device in found]

@@ -15,7 +15,7 @@ from joulewise.devices.capabilities import Capabilities, Kind
 from joulewise.devices.device import Finding, Host, Identity, Scope
 from joulewise.devices.hwmon_gpus import AMD, INTEL, amd_gpu, intel_gpu
 from joulewise.devices.hwmon_sensors import HWMON, HwmonDevice, address, sensor
-from joulewise.devices.sysfs import folders, join_some, read_int, read_text, surroundings
+from joulewise.devices.sysfs import folders, join_some, read_int, read_text, surroundings, without_sysfs
 
 METER, ELSEWHERE = "power_meter", ("ina3221", "ina3221x")  # the latter are for driver jetson
 LOOKED_FOR = "GPUs and power meters (hwmon)"
@@ -48,7 +48,7 @@ class HwmonDriver:
         """What was found, what may not be read or set, and what was left alone."""
         found = self.find(host)
         if not found:
-            return [_why_none(host)]
+            return [without_sysfs(host, self.name, LOOKED_FOR) or _why_none(host)]
         findings = [Finding(self.name, LOOKED_FOR, True, join_some(device.identity.uid for device in found))]
         unread = _refused(found, (Kind.ENERGY_COUNTER, Kind.POWER_AVERAGE, Kind.POWER_INSTANT))
         if unread:

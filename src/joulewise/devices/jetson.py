@@ -15,7 +15,16 @@ from pathlib import Path
 
 from joulewise.devices.capabilities import Capabilities, Capability, Kind
 from joulewise.devices.device import Finding, Host, Identity, Scope
-from joulewise.devices.sysfs import KeptFile, can_read, folders, join_some, read_int, read_text, surroundings
+from joulewise.devices.sysfs import (
+    KeptFile,
+    can_read,
+    folders,
+    join_some,
+    read_int,
+    read_text,
+    surroundings,
+    without_sysfs,
+)
 
 MONITORS = ("/sys/bus/i2c/drivers/ina3221", "/sys/bus/i2c/drivers/ina3221x")
 TOTALS = ("VDD_IN", "POM_5V_IN")
@@ -104,7 +113,7 @@ class JetsonDriver:
         """Whether monitors are there and readable."""
         found = self.find(host)
         if not found:
-            return [_why_none(host)]
+            return [without_sysfs(host, self.name, LOOKED_FOR) or _why_none(host)]
         findings = [Finding(self.name, LOOKED_FOR, True, join_some(device.identity.uid for device in found))]
         closed = [device.identity.uid for device in found if not device.capabilities[Kind.POWER_INSTANT].permitted]
         if closed:

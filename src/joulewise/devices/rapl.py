@@ -21,6 +21,7 @@ from joulewise.devices.sysfs import (
     join_some,
     read_int,
     surroundings,
+    without_sysfs,
     write_int,
 )
 from joulewise.errors import CapabilityError, CounterError, UsageError
@@ -120,7 +121,7 @@ class RaplDriver:
         """Whether zones are there, may be read, and may be capped."""
         zones, left_out = survey(host)
         if not zones:
-            return [_why_none(host)]
+            return [without_sysfs(host, self.name, ENERGY) or _why_none(host)]
         repeated = [Finding(self.name, "RAPL zones to leave out", True, join_some(left_out))] if left_out else []
         there = Finding(self.name, ENERGY, True, join_some(zone.uid for zone in zones))
         return [there, *repeated, *_examine_reading(zones), _examine_caps(zones)]

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from joulewise.devices.device import Host
+from joulewise.devices.device import Finding, Host
 from joulewise.errors import CapabilityError, CounterError, DeviceLostError, PermissionDeniedError
 
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
@@ -77,6 +77,13 @@ def surroundings(host: Host) -> str:
     if " hypervisor" in (read_text(host.path("/proc/cpuinfo")) or ""):
         walls.append("a virtual machine")
     return " in ".join(walls)
+
+
+def without_sysfs(host: Host, driver: str, looked_for: str) -> Finding | None:
+    """What to say where there is no /sys at all, as on other systems than Linux; None where there is."""
+    if host.path("/sys").is_dir():
+        return None
+    return Finding(driver, looked_for, False, "no /sys, as only Linux has it", "nothing to do on another system")
 
 
 def cpu_vendor_and_model(host: Host) -> tuple[str, str]:

@@ -48,6 +48,7 @@ XE = {
 
 @pytest.fixture
 def sysfs(tmp_path):
+    (tmp_path / "sys").mkdir()
     return FakeSysfs(tmp_path, VirtualClock())
 
 

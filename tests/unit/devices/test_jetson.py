@@ -19,6 +19,7 @@ AGX_ORIN = [("VDD_GPU_SOC", 20.0, 0.4), ("VDD_CPU_CV", 20.0, 0.1), ("VIN_SYS_5V0
 
 @pytest.fixture
 def sysfs(tmp_path):
+    (tmp_path / "sys").mkdir()
     return FakeSysfs(tmp_path, VirtualClock())
 
 

@@ -16,6 +16,7 @@ from unprivileged import open_folder, unprivileged
 
 @pytest.fixture
 def sysfs(tmp_path):
+    (tmp_path / "sys").mkdir()
     return FakeSysfs(tmp_path, VirtualClock())
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulewise.devices import cpufreq, hwmon, jetson, rapl
 from joulewise.devices.device import Host
 from joulewise.devices.sysfs import KeptFile, folders, read_int, surroundings, write_int
 from joulewise.errors import CapabilityError, CounterError, DeviceLostError, PermissionDeniedError
@@ -88,6 +89,13 @@ def test_what_stands_between_us_and_the_hardware(tmp_path, mark, flags, said):
     if mark:
         sysfs.write(mark, "")
     assert surroundings(Host(tmp_path, {})) == said
+
+
+@pytest.mark.parametrize("driver", [rapl.driver, hwmon.driver, cpufreq.driver, jetson.driver], ids=lambda one: one.name)
+def test_a_system_without_sysfs_is_none_of_ours(tmp_path, driver):
+    (finding,) = driver.examine(Host(tmp_path, {}))
+    assert (finding.found, finding.seen) == (False, "no /sys, as only Linux has it")
+    assert driver.find(Host(tmp_path, {})) == []
 
 
 @given(energy_j=st.floats(0, 1e9), unit_nj=st.sampled_from([61_035, 15_258]))
