@@ -54,6 +54,10 @@ class Capability:
         duty_frac: Which part of the time a power reading sees (0.25 for instant power of A100 and H100).
         gain_error_frac: By which fraction readings may be off on one board.
         switch_latency_s: Time from telling to obeying [s]; None until calibrated.
+        switch_latencies_s: The same for single values, as pairs of value and time [s]; None until calibrated.
+        set_latency_s: How long telling blocks [s]; None until calibrated.
+        idle_power_w: Power while nothing runs, by this sensor [W]; None until calibrated.
+        integral_ratio: Energy by this counter over the integral of power readings; None until calibrated.
         privilege: What telling (or reading) takes, such as "root" or "CAP_SYS_ADMIN"; None if nothing.
         permitted: Whether we have it.
         outlives_process: Whether what is told lasts when the process that told it ends; False for a twin in memory.
@@ -73,6 +77,10 @@ class Capability:
     duty_frac: float | None = None
     gain_error_frac: float | None = None
     switch_latency_s: float | None = None
+    switch_latencies_s: tuple[tuple[float, float], ...] | None = None
+    set_latency_s: float | None = None
+    idle_power_w: float | None = None
+    integral_ratio: float | None = None
     privilege: str | None = None
     permitted: bool = True
     outlives_process: bool = True
@@ -90,12 +98,16 @@ class Capability:
         if unknown or not {"kind", "unit", "source"} <= set(entry):
             seen = f"unknown {unknown}" if unknown else f"fields {sorted(entry)}"
             raise UsageError("a capability is not usable", seen, f"use {', '.join(sorted(known))}")
-        values = entry.get("values")
         try:
             kind = Kind(entry["kind"])
         except ValueError:
             raise UsageError("unknown kind of capability", repr(entry["kind"]), f"use {', '.join(Kind)}") from None
-        return cls(**{**entry, "kind": kind, "values": None if values is None else tuple(values)})
+        parsed = {**entry, "kind": kind}
+        if entry.get("values") is not None:
+            parsed["values"] = tuple(entry["values"])
+        if entry.get("switch_latencies_s") is not None:
+            parsed["switch_latencies_s"] = tuple((value, time_s) for value, time_s in entry["switch_latencies_s"])
+        return cls(**parsed)
 
 
 class Capabilities(Mapping[Kind, Capability]):

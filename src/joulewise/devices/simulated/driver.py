@@ -5,7 +5,6 @@ Nothing is found unasked: only a selector brings twins into existence, so that n
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Sequence
 
@@ -19,7 +18,6 @@ from joulewise.errors import UsageError
 
 MOST = 1024
 _NAMESPACE = uuid.UUID("6a6f756c-6577-4973-8573-696d756c6174")
-_PART = re.compile(r"(?P<model>[a-z0-9]*[a-z][a-z0-9]*?)(?:x(?P<count>[0-9]{1,4}))?", re.ASCII)
 
 
 def make_chips(
@@ -61,15 +59,13 @@ def make_devices(text: str, clock: Clock, *, seed: int = 0, faults: Sequence[Fau
 
 
 def _model_and_count(part: str) -> tuple[str, int]:
-    known = model_names()
-    if part in known:  # mi300x ends like a count
-        return part, 1
-    found = _PART.fullmatch(part)
-    name, count = (found["model"], int(found["count"] or 1)) if found else (part, 1)
-    if name not in known or not 1 <= count <= MOST:
-        fix = f"give a model of {', '.join(known)}, and after an x how many, such as a100x8 (at most {MOST})"
+    name, _, count = part.rpartition("x") if part not in model_names() else (part, "x", "1")  # mi300x has an x itself
+    if not count.isdecimal() or not count.isascii():
+        name, count = part, "1"
+    if name not in model_names() or not 1 <= int(count[:5]) <= MOST:
+        fix = f"give a model of {', '.join(model_names())}, and how many, such as a100x8 (at most {MOST})"
         raise UsageError("no such simulated device", repr(part), fix)
-    return name, count
+    return name, int(count)
 
 
 class SimulatedDriver:
