@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from joulewise.errors import UsageError
 from joulewise.wire.envelope import open_envelope, schema_tag
 
-DOCUMENT, VERSION = "joulewise.capabilities", 1
+DOCUMENT, VERSION = "capabilities", 1
 
 
 class Kind(StrEnum):
