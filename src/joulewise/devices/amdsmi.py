@@ -114,7 +114,7 @@ def _gpu(binding: Binding, seat: Seat, host: Host) -> AmdGpu:
 
 
 def _about_counters(gpus: Sequence[AmdGpu]) -> list[Finding]:
-    fix = "none needed: its power is integrated instead"
+    fix = "nothing to do: its power is integrated instead"
     return [
         Finding("amd", f"a true energy counter on {gpu.identity.uid}", False, f"rejected: {gpu.rejected}", fix)
         for gpu in gpus

@@ -95,10 +95,12 @@ class RedfishDriver:
             found = self._look(host)
         except PermissionDeniedError as error:
             fix = f"export {PREFIX}USER and {PREFIX}PASSWORD of a login with the role ReadOnly"
-            return [Finding(self.name, "access to the controller", False, f"{error.what}; {error.seen}", fix)]
+            seen = f"{error.what}; {error.seen}"
+            return [Finding(self.name, "access to the controller", False, seen, fix, broken=True)]
         except JoulewiseError as error:
-            return [Finding(self.name, "the controller", False, f"{error.what}; {error.seen}", error.fix)]
-        fix = "" if found else "none here: this controller reports no power; update its firmware"
+            seen = f"{error.what}; {error.seen}"
+            return [Finding(self.name, "the controller", False, seen, error.fix, broken=True)]
+        fix = "" if found else "update the controller's firmware; some never report power"
         return [Finding(self.name, "chassis that report power", bool(found), f"{len(found)} found", fix)]
 
     def _look(self, host: Host) -> list[RedfishChassis]:
