@@ -68,18 +68,19 @@ def _table(rows: list[tuple[str, Device, bool, bool]]) -> None:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("device", "model", "uid", "covers", "senses", "can be told"):
-        table.add_column(title, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
+    table.add_column("device", overflow="fold")
+    table.add_column("senses")
+    table.add_column("can be told")
     for name, device, visible, top_level in rows:
         identity = device.identity
         covers = str(identity.scope) if top_level else f"{identity.scope}, in {identity.parent}"
-        model = identity.model if visible else f"{identity.model} (hidden by the environment)"
+        hidden = "" if visible else " (hidden by the environment)"
+        who = dict.fromkeys([name, f"{identity.model}, {covers}{hidden}", identity.uid])
         known = device.capabilities.values()
         senses = [_sensor(entry) for entry in known if entry.kind in SENSORS]
         told = [_knob(entry) for entry in known if entry.kind not in SENSORS]
-        uid = "" if identity.uid == name else identity.uid
-        cells = (name, model, uid, covers, ", ".join(senses) or "nothing", "\n".join(told) or "nothing")
+        cells = ("\n".join(who), "\n".join(senses) or "nothing", "\n".join(told) or "nothing")
         table.add_row(*map(escape, cells))
     Console().print(table)
 
@@ -89,7 +90,7 @@ def _sensor(entry: Capability) -> str:
 
 
 def _knob(entry: Capability) -> str:
-    from joulewise.devices.settings import allowed  # noqa: PLC0415
-
-    needs = "" if entry.permitted else f", needs {entry.privilege}"
-    return f"{entry.kind.replace('_', ' ')} {allowed(entry)}{needs}"
+    values = entry.values or (entry.minimum, entry.maximum)
+    ends = " to ".join("?" if end is None else f"{end:g}" for end in (values[0], values[-1]))
+    needs = "" if entry.permitted else f" (needs {entry.privilege})"
+    return f"{entry.kind.replace('_', ' ')} {ends} {entry.unit}{needs}"

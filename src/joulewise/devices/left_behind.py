@@ -69,6 +69,7 @@ def restore_left_behind(item: LeftBehind, devices: Iterable[Device], clock: Cloc
 
     Raises:
         UsageError: If the device is not there, or a living process holds the knob.
+        DeviceLostError: If the device answers nothing.
         RestoreError: If the hardware does not show what was found.
     """
     last = item.entries[-1]

@@ -8,7 +8,7 @@ process see (`visible`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from joulewise.devices.catalog import driver_names, find_all, load_driver
 from joulewise.devices.device import Device, DriverToOrder, Host
@@ -41,12 +41,12 @@ def find_devices(selection: str | Sequence[str] | None = None, host: Host | None
     return list(chosen.values())
 
 
-def _tokens(texts: Iterable[str]) -> list[tuple[str, str]]:
+def _tokens(texts: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of driver and what is wanted of it."""
     tokens: list[tuple[str, str]] = []
     for text in texts:
         driver = ""
-        for part in map(str.strip, text.split(",")):
+        for part in filter(None, map(str.strip, text.split(","))):
             name, colon, which = part.partition(":")
             if not colon and driver and name.isdecimal():
                 name, which = driver, name
@@ -55,6 +55,9 @@ def _tokens(texts: Iterable[str]) -> list[tuple[str, str]]:
                 raise UsageError(f"unknown driver {name!r}", f"in {text!r}", fix)
             driver = name
             tokens.append((name, which))
+    if not tokens:
+        fix = f"begin with one of {', '.join(driver_names())}, as in nvidia:0"
+        raise UsageError("no device is named", repr(", ".join(texts)), fix)
     return tokens
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import PROTOCOLS, Capabilities, Capability, Kind
-from joulewise.devices.counter import CleanCounter, energy_between, most_power_w
+from joulewise.devices.counter import CleanCounter, Reason, energy_between, most_power_w
 from joulewise.devices.device import Device, Scope, can
 from joulewise.devices.settings import CLASSES
 from joulewise.errors import JoulewiseError, PermissionDeniedError
@@ -156,9 +156,11 @@ def counter(context: Context) -> Wrong:
     clean.read()
     if context.advance is not None:
         yield from _constant_load(context, clean, context.advance)
-    if clean.rejections:
+    draws = any(_power_w(context.device)) or not _power_w(context.device)
+    wrong = [item for item in clean.rejections if draws or item.reason is not Reason.FROZEN]
+    if wrong:
         most = f"at most {most_power_w(context.device):g} W"
-        yield "the counter reads what can be true", f"{clean.rejections[0]}, {most}"
+        yield "the counter reads what can be true", f"{wrong[0]}, {most}"
 
 
 def _constant_load(context: Context, clean: CleanCounter, advance: Callable[[float], None]) -> Wrong:
