@@ -19,7 +19,7 @@ import pytest
 from joulewise.clock import MonotonicClock
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.device import Device
-from joulewise.devices.simulated.nvml_bridge import BOARDS, NvmlBridge
+from joulewise.devices.simulated.nvml_bridge import BOARDS, NvmlBoard, NvmlBridge
 from joulewise.devices.simulated.nvml_build import build_nvml, find_compiler
 from joulewise.devices.simulated.nvml_page import NvmlPage
 from joulewise.testing.fake import FakeDevice
@@ -55,20 +55,25 @@ class Stage:
     bridge: NvmlBridge
     library: Path
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a program must see to meet the simulated GPUs."""
+        return {"LD_LIBRARY_PATH": str(self.library), "JOULEWISE_NVML_PAGE": str(self.page.path)}
+
     def run(self, code: str) -> Any:
         """What a program prints as JSON that drives the GPUs through nvidia-ml-py."""
-        paths = {"LD_LIBRARY_PATH": str(self.library), "JOULEWISE_NVML_PAGE": str(self.page.path)}
-        done = run_python(code, **paths)
+        done = run_python(code, **self.environ)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
 
 @contextmanager
-def publish(folder: Path, twins: Sequence[Device], board: str = "h100") -> Iterator[Stage]:
+def publish(folder: Path, twins: Sequence[Device], board: str | NvmlBoard = "h100") -> Iterator[Stage]:
     """Show twins as boards of one model."""
     library = build_nvml(os.environ, folder.parent / "nvml-cache")
     page = NvmlPage(folder / "page", len(twins))
-    with NvmlBridge(twins, [BOARDS[board]] * len(twins), page, CLOCK) as bridge:
+    boards = [BOARDS[board] if isinstance(board, str) else board] * len(twins)
+    with NvmlBridge(twins, boards, page, CLOCK) as bridge:
         yield Stage(page, bridge, library)
 
 

@@ -4,7 +4,7 @@ Theory of operation. A board's power is sensed in windows: 25 ms of each 100 ms 
 elsewhere, 10 ms of each 20 ms on Volta and Pascal. The plain call (``nvmlDeviceGetPowerUsage``) hands that out on some
 generations, and the mean of the last second on others; fields 186 and 185 name the two apart where they are supported.
 
-Source: table of sampling behaviours of Yang et al. (SC 2024, arXiv 2312.02741), measured against an external meter;
+Source: table of sampling behaviours of yang2024, measured against an external meter;
 for Blackwell and newer only NVIDIA's statement that the plain call averages one second.
 """
 
