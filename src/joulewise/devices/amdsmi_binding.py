@@ -48,7 +48,9 @@ def import_amdsmi() -> Any:
         raise MissingExtraError("amd") from error
     except (ImportError, OSError, KeyError) as error:
         fix = "install ROCm's amd-smi-lib, or point ROCM_PATH at the ROCm that has it"
-        raise JoulewiseError("amdsmi finds no libamd_smi.so", repr(error), fix) from error
+        # When it finds no library, the binding says so on standard output and fails over the missing entry.
+        seen = "neither ROCM_PATH nor the linker knows it" if isinstance(error, KeyError) else str(error)
+        raise JoulewiseError("amdsmi finds no libamd_smi.so", seen, fix) from error
     except AttributeError as error:  # the binding expects symbols of one release of the library
         fix = "install the binding that came with your ROCm: pip install $ROCM_PATH/share/amd_smi"
         raise JoulewiseError("amdsmi does not fit the installed libamd_smi.so", str(error), fix) from error
