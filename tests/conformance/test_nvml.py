@@ -6,6 +6,7 @@ import pytest
 
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.simulated.driver import make_chips
+from joulewise.devices.simulated.faults import Failure, Fault
 from joulewise.errors import CapabilityError
 from joulewise.testing.fake import FakeDevice
 from nvml_stage import CLOCK, GPU_KINDS, fake_gpu, needs_binding, needs_compiler, publish, run_python
@@ -46,6 +47,48 @@ def test_conforms(tmp_path, board):
 def test_twins_conform(tmp_path, board):
     with publish(tmp_path, make_chips(f"{board}x2", CLOCK), board) as stage:
         assert stage.run(f"{IMPORTS}check_driver(driver, host, devices=2)\nprint(1)") == 1
+
+
+APPLY = f"""{FIND}
+import sys
+from pathlib import Path
+from joulewise.devices.apply import apply
+from joulewise.devices.journal import Journal
+def apply_to_gpu(setting, settle_s=2.0):
+    with apply(gpu, setting, journal=Journal(Path(FOLDER)), clock=MonotonicClock(), settle_s=settle_s) as applied:
+        return [applied.obeyed, repr(applied.seen), applied.clock_mhz]
+"""
+
+
+def apply_on_twin(tmp_path, code, *faults):
+    """What a program prints that applies settings to a busy A100, and what the A100 is set to afterwards."""
+    (twin,) = make_chips("a100", CLOCK, faults=faults)
+    twin.set_activity(1.0, 0.4)
+    with publish(tmp_path, [twin], "a100") as stage:
+        said = stage.run(APPLY.replace("FOLDER", repr(str(tmp_path / "journal"))) + code)
+        return said, (twin.read_power_limit_w(), twin.read_core_clock_lock())
+
+
+def test_settings_are_obeyed_and_restored(tmp_path):
+    code = "print(json.dumps([apply_to_gpu(CoreClock(705, 705)), apply_to_gpu(PowerLimit(300.0))]))"
+    said, after = apply_on_twin(tmp_path, code)
+    assert said[0] == [True, "CoreClock(minimum_mhz=705, maximum_mhz=705)", 705]
+    assert said[1][:2] == [True, "PowerLimit(limit_w=300.0)"]
+    assert after == (400.0, None)
+
+
+def test_limit_found_lowered_comes_back_lowered(tmp_path):
+    code = "print(json.dumps(apply_to_gpu(PowerLimit(200.0))[:1]))"
+    said, after = apply_on_twin(tmp_path, code, Fault(Failure.CAP_FOUND_LOWERED, value=250.0))
+    assert (said, after) == ([True], (250.0, None))
+
+
+def test_success_of_a_lock_is_not_obedience(tmp_path):
+    code = "print(json.dumps(apply_to_gpu(CoreClock(705, 705), settle_s=0.2)))"
+    (obeyed, seen, clock_mhz), after = apply_on_twin(tmp_path, code, Fault(Failure.NOT_OBEYED, kind=Kind.CORE_CLOCK))
+    assert (obeyed, seen) == (False, "CoreClock(minimum_mhz=705, maximum_mhz=705)")
+    assert clock_mhz > 705
+    assert after == (400.0, None)
 
 
 def test_conforms_without_privilege(tmp_path):

@@ -30,7 +30,7 @@ class NvmlDriver:
         """GPUs in the library's order, each after its module and before its slices.
 
         Effects:
-            Sets each power limit to what it is already, to learn whether it may be set.
+            Sets each power limit to what it is already, once in a process, to learn whether it may be set.
         """
         try:
             library = _library(host)

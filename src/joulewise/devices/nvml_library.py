@@ -43,12 +43,14 @@ class NvmlLibrary:
     Attributes:
         driver_version: Of the kernel driver.
         locks: Clock locks of our own by (uid, kind): NVML sets them, but cannot be asked for them.
+        permitted: Whether settings are permitted, by uid, once it was tried.
     """
 
     def __init__(self, binding: Any) -> None:
         """Initialise the library."""
         self._binding = binding
         self.locks: dict[tuple[str, Kind], tuple[int, int]] = {}
+        self.permitted: dict[str, bool] = {}
         try:
             binding.nvmlInit()
         except binding.NVMLError as error:

@@ -17,6 +17,8 @@ from types import MappingProxyType
 KEPLER, MAXWELL, PASCAL, VOLTA, TURING, AMPERE, ADA, HOPPER = range(2, 10)
 """Generations as nvmlDeviceGetArchitecture numbers them."""
 
+UNTOLD = 2**32 - 1  # so are those that the driver does not know; 0 stands for a driver that tells none
+
 GAIN_ERROR_FRAC = 0.05  # usual, and of the single board: of 20 boards, most were off by 1 to 6 %
 DRIVER_WITHOUT_MEAN = "530"  # this one driver branch answers the plain call unaveraged
 
@@ -69,6 +71,7 @@ _OF_GENERATION: Mapping[int, PowerSensing] = MappingProxyType(
     }
 )
 _NEWER = PowerSensing(UNKNOWN, MEAN_OF_A_SECOND, plain_is_average=True)
+_UNTOLD = PowerSensing(UNKNOWN, UNKNOWN, plain_is_average=False)
 
 
 def power_sensing(architecture: int, compute: tuple[int, int], driver_version: str) -> PowerSensing:
@@ -81,7 +84,7 @@ def power_sensing(architecture: int, compute: tuple[int, int], driver_version: s
     """
     if architecture == AMPERE and compute == (8, 0):
         return GA100
-    known = _OF_GENERATION.get(architecture, _NEWER)
+    known = _OF_GENERATION.get(architecture, _NEWER if HOPPER < architecture < UNTOLD else _UNTOLD)
     if architecture in (AMPERE, ADA) and driver_version.split(".", maxsplit=1)[0] == DRIVER_WITHOUT_MEAN:
         return replace(known, plain_is_average=False)
     return known

@@ -11,7 +11,7 @@ from joulewise.devices.capabilities import Capabilities, Capability, Kind
 from joulewise.devices.nvml_gpu import FIELD_AVERAGE_POWER, FIELD_INSTANT_POWER, SCOPE_GPU, SCOPE_MODULE
 from joulewise.devices.nvml_library import PRIVILEGE, NvmlLibrary
 from joulewise.devices.nvml_power import AMPERE, GAIN_ERROR_FRAC, VOLTA, power_sensing
-from joulewise.errors import CapabilityError, JoulewiseError, PermissionDeniedError
+from joulewise.errors import CapabilityError, PermissionDeniedError, UsageError
 
 PLAIN_POWER = "nvmlDeviceGetPowerUsage"
 VANISHES = "persistence mode is off: what is set vanishes when the last client exits"
@@ -49,7 +49,7 @@ class Probe:
         uid: Its name, for errors.
 
     Effects:
-        Sets the power limit to what it is already, which is how NVML tells whether it may be set.
+        Sets the power limit to what it is already, once in a process: NVML tells in no other way whether it may be set.
     """
 
     def __init__(self, library: NvmlLibrary, handle: object, uid: str) -> None:
@@ -160,15 +160,17 @@ class Probe:
         )
 
     def _permitted(self, requested_mw: int) -> bool:
-        """Whether the limit may be set: NVML has no question for that but setting it, here to what it is."""
-        try:
-            self._call("nvmlDeviceSetPowerManagementLimit", requested_mw)
-        except PermissionDeniedError:
-            return False
-        except JoulewiseError as error:
-            if isinstance(error, CapabilityError):
-                raise
-        return True
+        """Whether the limit may be set: NVML has no question for that but setting it, here once to what it is."""
+        known = self._library.permitted
+        if self._uid not in known:
+            try:
+                self._call("nvmlDeviceSetPowerManagementLimit", requested_mw)
+                known[self._uid] = True
+            except PermissionDeniedError:
+                known[self._uid] = False
+            except UsageError:  # so it was looked at, and not taken
+                known[self._uid] = True
+        return known[self._uid]
 
     def _core_clock(self) -> Capability:
         memory_mhz = max(self._call("nvmlDeviceGetSupportedMemoryClocks"))

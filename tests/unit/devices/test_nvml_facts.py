@@ -46,6 +46,8 @@ def test_every_bit_is_said(bits):
         ((VOLTA, (7, 0), "470.1"), Sensing(0.010, 0.5), False),
         ((MAXWELL, (5, 2), "470.1"), Sensing(0.1), False),
         ((10, (10, 0), "570.1"), Sensing(), True),
+        ((0, (0, 0), "390.1"), Sensing(), False),
+        ((2**32 - 1, (12, 0), "570.1"), Sensing(), False),
     ],
 )
 def test_power_is_sensed_as_published(board, instant, plain_is_average):
@@ -96,6 +98,13 @@ def test_compiler_that_fails_is_quoted(tmp_path):
     with pytest.raises(UsageError, match="no such luck"):
         build_nvml({"CC": str(compiler)}, tmp_path / "cache")
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+@needs_compiler
+def test_cache_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="XDG_CACHE_HOME"):
+        build_nvml({**os.environ, "XDG_CACHE_HOME": str(tmp_path / "file")})
 
 
 @needs_compiler

@@ -27,8 +27,8 @@ def find_compiler(environ: Mapping[str, str]) -> str | None:
 
 def default_cache(environ: Mapping[str, str]) -> Path:
     """Where built libraries are kept: a folder of the user's cache."""
-    home = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or tempfile.gettempdir(), ".cache")
-    return Path(home) / "joulewise" / "nvml_fake"
+    home = environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "joulewise" / "nvml_fake"
 
 
 def build_nvml(environ: Mapping[str, str], cache: Path | None = None) -> Path:
@@ -36,11 +36,11 @@ def build_nvml(environ: Mapping[str, str], cache: Path | None = None) -> Path:
 
     Args:
         environ: Environment, for ``CC``, ``PATH`` and the cache.
-        cache: Folder to build into; by default `default_cache`, or a temporary folder if that cannot be written.
+        cache: Folder to build into; by default `default_cache`.
 
     Raises:
         CapabilityError: If there is no C compiler.
-        UsageError: If the compiler fails.
+        UsageError: If the compiler fails, or the folder cannot be written.
 
     Effects:
         Runs the compiler unless the library of this source is there; its file appears whole or not at all.
@@ -53,17 +53,15 @@ def build_nvml(environ: Mapping[str, str], cache: Path | None = None) -> Path:
         return folder
     compiler = find_compiler(environ)
     if compiler is None:
-        wanted = "a simulated libnvidia-ml.so.1"
-        raise CapabilityError(
-            "this machine", wanted, f"no C compiler (looked for {', '.join(COMPILERS)}; CC names one)"
-        )
+        seen = f"no C compiler (looked for {', '.join(COMPILERS)})"
+        fix = "install one, such as gcc, or name it in CC"
+        raise CapabilityError("this machine", "a simulated libnvidia-ml.so.1", seen, fix)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, built = tempfile.mkstemp(dir=folder)
-    except OSError:
-        if cache is not None:
-            raise UsageError("cannot build the simulated NVML", f"{folder} is not writable", "name another") from None
-        return build_nvml(environ, Path(tempfile.gettempdir()) / f"joulewise-{os.getuid()}")
+    except OSError as error:
+        fix = "name a folder for caches that you can write to in XDG_CACHE_HOME"
+        raise UsageError("cannot keep the simulated NVML", f"{folder}: {error.strerror}", fix) from error
     os.close(handle)
     done = subprocess.run(
         [compiler, *FLAGS, "-o", built, *map(str, sources)], capture_output=True, text=True, check=False
