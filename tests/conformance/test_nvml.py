@@ -7,6 +7,8 @@ import pytest
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.simulated.driver import make_chips
 from joulewise.devices.simulated.faults import Failure, Fault
+from joulewise.devices.simulated.model import load_model
+from joulewise.devices.simulated.nvml_bridge import boards_of
 from joulewise.errors import CapabilityError
 from joulewise.testing.fake import FakeDevice
 from nvml_stage import CLOCK, GPU_KINDS, fake_gpu, needs_binding, needs_compiler, publish, run_python
@@ -75,6 +77,14 @@ def test_settings_are_obeyed_and_restored(tmp_path):
     assert said[0] == [True, "CoreClock(minimum_mhz=705, maximum_mhz=705)", 705]
     assert said[1][:2] == [True, "PowerLimit(limit_w=300.0)"]
     assert after == (400.0, None)
+
+
+def test_five_numbers_are_called_power_limit(tmp_path):
+    twins = make_chips("a100", CLOCK, faults=[Fault(Failure.CAP_FOUND_LOWERED, value=250.0)])
+    model = load_model("a100").limit
+    with publish(tmp_path, twins, boards_of(twins)[0]) as stage:
+        limits = stage.run(f"{FIND}print(json.dumps(asdict(gpu.read_power_limits())))")
+    assert list(limits.values()) == [model.minimum_w, model.maximum_w, model.default_w, 250.0, 250.0]
 
 
 def test_limit_found_lowered_comes_back_lowered(tmp_path):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from joulewise.devices.capabilities import Capability, Kind
 from joulewise.devices.device import Device
 from joulewise.devices.settings import nearest_allowed
 from joulewise.devices.simulated import nvml_page
+from joulewise.devices.simulated.model import load_model
 from joulewise.devices.simulated.nvml_page import ABSENT, ABSENT_64, GpuPage, NvmlPage
 from joulewise.errors import (
     CapabilityError,
@@ -50,6 +51,7 @@ class NvmlBoard:
         memory_gib: Memory [GiB].
         memory_mhz: Memory clock of a twin that does not let it be chosen [MHz].
         pci_device_id: PCI device and vendor.
+        default_limit_w: Power limit after the driver is loaded [W]; None for the highest.
     """
 
     name: str
@@ -58,6 +60,7 @@ class NvmlBoard:
     memory_gib: int
     memory_mhz: int
     pci_device_id: int
+    default_limit_w: float | None = None
 
 
 BOARDS: Mapping[str, NvmlBoard] = MappingProxyType(
@@ -83,7 +86,7 @@ def boards_of(twins: Sequence[Device]) -> list[NvmlBoard]:
     if other or not names:
         what = "NVML can show only twins of NVIDIA GPUs"
         raise UsageError(what, ", ".join(other) or "no device", f"use {', '.join(f'sim:{name}' for name in BOARDS)}")
-    return [BOARDS[name] for name in names]
+    return [replace(BOARDS[name], default_limit_w=load_model(name).limit.default_w) for name in names]
 
 
 def nvml_uuid(uid: str) -> str:
@@ -121,7 +124,8 @@ class _Shown:
         limit = can.get(Kind.POWER_LIMIT)
         gpu.limit_minimum_mw = ABSENT if limit is None else _milli(limit.minimum or 0.0)
         gpu.limit_maximum_mw = ABSENT if limit is None else _milli(limit.maximum or 0.0)
-        gpu.limit_default_mw = gpu.limit_maximum_mw
+        default_w = board.default_limit_w
+        gpu.limit_default_mw = gpu.limit_maximum_mw if default_w is None or limit is None else _milli(default_w)
         gpu.set_clocks(_clocks(can.get(Kind.CORE_CLOCK)), _clocks(can.get(Kind.MEMORY_CLOCK)) or [board.memory_mhz])
 
     def _read(self, kind: Kind, method: str, absent: int, scale: float = 1.0, calls: Sequence[str] = ()) -> int:
