@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from file_device import FileState, file_device
-
 from joulewise.clock import VirtualClock
 from joulewise.devices.apply import apply
 from joulewise.devices.journal import Journal

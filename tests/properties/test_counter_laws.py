@@ -164,3 +164,15 @@ def test_on_a_device_it_counts_what_the_device_used(loads):
     counted_j = energy_between(begin, counter.read())
     assert counted_j is not None
     assert abs(counted_j - (device.true_energy_j() - used_j)) <= 2e-3
+
+
+def test_small_cpu_may_draw_far_more_than_it_states_for_seconds():
+    clock = VirtualClock()
+    device = FakeDevice(clock, kinds=[Kind.ENERGY_COUNTER, Kind.CPU_POWER_CAP], load_w=64.0)
+    device.capabilities = device.capabilities.with_(Kind.CPU_POWER_CAP, maximum=15.0)
+    counter = CleanCounter(device, clock)
+    for _ in range(10):
+        clock.sleep(1.0)
+        counter.read()
+    assert counter.rejections == ()
+    assert counter.read().energy_j == pytest.approx(640.0)

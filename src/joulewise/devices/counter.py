@@ -30,7 +30,8 @@ REBASE_AFTER_S = 5.0
 FROZEN_AFTER_S = 5.0
 UNKNOWN_TICK_S = 1.0
 KEPT_REJECTIONS = 1000
-LIMIT_MARGIN = 2.0  # draw may pass the limit for a moment, and stated limits are often those of long-term power
+LIMIT_MARGIN = 2.0  # draw may pass the limit for a moment
+LEAST_FRAC = 0.25  # of the figure for its scope: small CPUs state 15 W and draw 60 W for seconds
 MOST_POWER_W = {
     Scope.DIE: 2_000.0,
     Scope.BOARD: 3_000.0,
@@ -224,4 +225,5 @@ def most_power_w(device: Device) -> float:
     """More than a device can ever draw [W], from what it says of itself."""
     kinds = (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP, Kind.POWER_INSTANT, Kind.POWER_AVERAGE)
     stated = [device.capabilities[kind].maximum or 0.0 for kind in kinds if kind in device.capabilities]
-    return max(stated, default=0.0) * LIMIT_MARGIN or MOST_POWER_W[device.identity.scope]
+    most_w = MOST_POWER_W[device.identity.scope]
+    return max(max(stated) * LIMIT_MARGIN, most_w * LEAST_FRAC) if any(stated) else most_w

@@ -184,7 +184,7 @@ def same(one: Setting, other: Setting, capability: Capability | None = None) -> 
         return False
     stated = max(capability.step or 0.0, capability.resolution or 0.0) if capability else 0.0
     power = one.kind in (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP)
-    off = min(stated, 5.0) or (MISMATCH_W if power else MISMATCH_MHZ)
+    off = max(min(stated, 5.0), MISMATCH_W if power else MISMATCH_MHZ)
     pairs = list(zip(numbers(one), numbers(other), strict=True))
     if power and 0 in (numbers(one) + numbers(other)):
         return False  # none in force is no small limit

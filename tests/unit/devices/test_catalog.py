@@ -1,0 +1,60 @@
+"""Drivers of other packages, through entry points: found, selected, checked; broken ones stop nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[3] / "src"
+ACME = """
+from joulewise.clock import VirtualClock
+from joulewise.testing import FakeDevice, FakeDriver
+driver = FakeDriver([FakeDevice(VirtualClock(), uid="acme-card-7")], name="acme")
+"""
+PROGRAM = """
+import json
+from joulewise.devices import catalog
+from joulewise.devices.device import Host
+from joulewise.devices.selection import find_devices
+host = Host()
+print(json.dumps({
+    "names": catalog.driver_names()[len(catalog.IN_TREE):],
+    "chosen": [device.identity.uid for device in find_devices("acme:0", host)],
+    "all": [device.identity.uid for device in catalog.find_all(host)],
+    "broken": [finding.driver for name in catalog.driver_names() for finding in catalog.examine(name, host)
+               if finding.broken],
+    "says": [finding.fix for finding in catalog.examine("rusty", host)],
+    "own": type(catalog.load_driver("cpu")).__module__,
+}))
+"""
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A place with a package that brings two drivers, one of which cannot be imported, and one that poses as ours."""
+    (tmp_path / "acme_driver.py").write_text(ACME)
+    (tmp_path / "rusty_driver.py").write_text("raise RuntimeError('rusted through')")
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    points = ["acme = acme_driver:driver", "rusty = rusty_driver:driver", "cpu = acme_driver:driver"]
+    (info / "entry_points.txt").write_text("\n".join(["[joulewise.drivers]", *points, ""]))
+    return tmp_path
+
+
+def test_third_parties(installed):
+    path = os.pathsep.join([str(installed), str(SRC), os.environ.get("PYTHONPATH", "")])
+    environ = {**os.environ, "PYTHONPATH": path, "JOULEWISE_ROOT": str(installed)}
+    answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environ, check=True)
+    seen = json.loads(answer.stdout)
+    assert seen["names"] == ["acme", "rusty"]
+    assert seen["chosen"] == ["acme-card-7"]
+    assert "acme-card-7" in seen["all"]
+    assert seen["broken"] == ["rusty"]
+    assert seen["says"] == ["repair or remove rusty_driver:driver"]
+    assert seen["own"] == "joulewise.devices.rapl"
