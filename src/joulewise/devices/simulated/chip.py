@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capabilities, Capability, Kind
@@ -52,7 +53,7 @@ class SimulatedChip(ABC):
         )
         for fault in self._faults.of(Failure.CAP_FOUND_LOWERED):
             self._plant.limit_w = fault.value
-        self._told_limit_w = self._plant.limit_w
+        self._told: dict[Kind, Any] = {}
         self._frozen_j: dict[Fault, tuple[float, float]] = {}
         for fault in self._faults.of(Failure.COUNTER_FROZEN):
             at_ns = self._start_ns + round(fault.start_s * 1e9)
@@ -164,6 +165,12 @@ class SimulatedChip(ABC):
         kept = {one.kind: one for one in described if one.kind not in missing and None not in missing}
         return Capabilities(kept)
 
+    def _read_told(self, kind: Kind, otherwise: Any) -> Any:
+        """What a knob was last told, obeyed or not."""
+        self._check(kind)
+        with self._lock:
+            return self._told.get(kind, otherwise)
+
     def _check(self, kind: Kind) -> None:
         """Raise what a fault, or a missing capability, makes a call raise."""
         if self._faults.active(Failure.LOST, self._age_s()):
@@ -174,7 +181,8 @@ class SimulatedChip(ABC):
     def _read(self, kind: Kind, sensor: Callable[[int], float]) -> float:
         """A reading now, unless a fault forbids it."""
         self._check(kind)
-        if self._faults.active(Failure.PERMISSION_DENIED, self._age_s(), kind) and not self._permitted(kind):
+        denied = self._faults.active(Failure.PERMISSION_DENIED, self._age_s(), kind)
+        if kind not in CLASSES and denied and denied.kind is kind:
             raise PermissionDeniedError(f"reading {kind} of {self.identity.uid}", PRIVILEGE)
         return self._now(sensor)
 
@@ -208,8 +216,8 @@ class SimulatedChip(ABC):
         faults = self._faults.of(Failure.COUNTER_WRAPPED)
         return faults[0].value if faults else self.model.sensor.counter_maximum_j
 
-    def _tell(self, kind: Kind, setting: Callable[[], None], latency_s: float) -> None:
-        """Carry out a setter: faults, the time that the call takes, and the setting after its latency."""
+    def _tell(self, kind: Kind, name: str, value: object, latency_s: float) -> None:
+        """Carry out a setter: faults, the time that the call takes, and after its latency ``name`` of the plant."""
         self._check(kind)
         if self._faults.active(Failure.PERMISSION_DENIED, self._age_s(), kind):
             raise PermissionDeniedError(f"setting {kind} of {self.identity.uid}", PRIVILEGE)
@@ -218,7 +226,9 @@ class SimulatedChip(ABC):
         slow = self._faults.active(Failure.SLOW_SET, self._age_s(), kind)
         if not self._faults.active(Failure.NOT_OBEYED, self._age_s(), kind):
             with self._lock:
-                self._plant.schedule(self._clock.now_ns() + round(latency_s * 1e9), kind, setting)
+                at_ns = self._clock.now_ns() + round(latency_s * 1e9)
+                self._plant.schedule(at_ns, kind, partial(setattr, self._plant, name, value))
+        self._told[kind] = value
         if self._faults.active(Failure.CRASH_AFTER_SET, self._age_s(), kind):
             raise SimulatedCrash(f"after {kind} was set")
         self._clock.sleep(self.model.switch.call_s + (slow.value if slow else 0.0))

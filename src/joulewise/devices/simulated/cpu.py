@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capabilities, Capability, Kind
@@ -25,7 +24,7 @@ class SimulatedCpu(SimulatedChip):
         """Come into existence now."""
         super().__init__(model, clock, uid=uid, seed=seed, faults=faults)
         self._energy = self._counter(self.board.counter_start_j)
-        self._told_mhz = (model.clock.minimum_mhz, model.clock.maximum_mhz)
+        self._cap_found_w = self._plant.limit_w
         self.dram = SimulatedDram(self)
 
     def read_energy_j(self) -> float:
@@ -39,14 +38,12 @@ class SimulatedCpu(SimulatedChip):
 
     def read_power_cap_w(self) -> float:
         """See `CpuPowerCapper`."""
-        return self._read(Kind.CPU_POWER_CAP, lambda _: self._told_limit_w)
+        return float(self._read_told(Kind.CPU_POWER_CAP, self._cap_found_w))
 
     def set_power_cap_w(self, cap_w: float) -> None:
         """See `CpuPowerCapper`."""
         self._checked(Kind.CPU_POWER_CAP, cap_w)
-        latency_s = self.model.switch.limit_s * self.board.switch_factor
-        self._tell(Kind.CPU_POWER_CAP, partial(setattr, self._plant, "limit_w", cap_w), latency_s)
-        self._told_limit_w = cap_w
+        self._tell(Kind.CPU_POWER_CAP, "limit_w", cap_w, self.model.switch.limit_s * self.board.switch_factor)
 
     def read_frequency_mhz(self) -> int:
         """See `CpuFrequencyLimiter`."""
@@ -54,16 +51,14 @@ class SimulatedCpu(SimulatedChip):
 
     def read_frequency_limits_mhz(self) -> tuple[int, int]:
         """See `CpuFrequencyLimiter`."""
-        self._read(Kind.CPU_FREQUENCY, float)
-        return self._told_mhz
+        low, high = self._read_told(Kind.CPU_FREQUENCY, (self.model.clock.minimum_mhz, self.model.clock.maximum_mhz))
+        return low, high
 
     def set_frequency_limits_mhz(self, minimum_mhz: int, maximum_mhz: int) -> None:
         """See `CpuFrequencyLimiter`."""
         self._checked(Kind.CPU_FREQUENCY, minimum_mhz, maximum_mhz)
         limits = (minimum_mhz, maximum_mhz)
-        latency_s = self.true_switch_latency_s(maximum_mhz)
-        self._tell(Kind.CPU_FREQUENCY, partial(setattr, self._plant, "core_lock", limits), latency_s)
-        self._told_mhz = limits
+        self._tell(Kind.CPU_FREQUENCY, "core_lock", limits, self.true_switch_latency_s(maximum_mhz))
 
     def _describe(self) -> list[Capability]:
         """Its capabilities, faults aside."""

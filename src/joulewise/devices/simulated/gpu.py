@@ -20,8 +20,9 @@ class SimulatedGpu(SimulatedChip):
         >>> from joulewise.clock import VirtualClock
         >>> from joulewise.devices.simulated.model import load_model
         >>> from joulewise.devices.simulated.work import Kernel
-        >>> gpu = SimulatedGpu(load_model("a100"), VirtualClock(), uid="SIM-0")
+        >>> gpu = SimulatedGpu(load_model("a100"), clock := VirtualClock(), uid="SIM-0")
         >>> gpu.lock_core_clock(705, 705)
+        >>> clock.sleep(0.1)  # switches take their time
         >>> round(gpu.run(Kernel(time_s=1.0, compute_frac=1.0)), 2)  # half the clock, twice the time
         2.0
     """
@@ -36,8 +37,7 @@ class SimulatedGpu(SimulatedChip):
         self._instant = PowerSensor(sensor.instant_period_s, sensor.instant_window_s, *shared)
         self._average = PowerSensor(sensor.average_period_s, sensor.average_window_s, *shared)
         self._energy = self._counter(board.counter_start_j)
-        self._told_core: tuple[int, int] | None = None
-        self._told_memory: tuple[int, int] | None = None
+        self._limit_found_w = self._plant.limit_w
 
     def read_energy_j(self) -> float:
         """See `EnergyCounter`."""
@@ -67,13 +67,12 @@ class SimulatedGpu(SimulatedChip):
 
     def read_power_limit_w(self) -> float:
         """See `PowerLimiter`."""
-        return self._read(Kind.POWER_LIMIT, lambda _: self._told_limit_w)
+        return float(self._read_told(Kind.POWER_LIMIT, self._limit_found_w))
 
     def set_power_limit_w(self, limit_w: float) -> None:
         """See `PowerLimiter`."""
         self._checked(Kind.POWER_LIMIT, limit_w)
-        self._tell(Kind.POWER_LIMIT, partial(setattr, self._plant, "limit_w", limit_w), self._limit_latency_s())
-        self._told_limit_w = limit_w
+        self._tell(Kind.POWER_LIMIT, "limit_w", limit_w, self.model.switch.limit_s * self.board.switch_factor)
 
     def read_core_clock_mhz(self) -> int:
         """See `CoreClockLocker`."""
@@ -81,17 +80,18 @@ class SimulatedGpu(SimulatedChip):
 
     def read_core_clock_lock(self) -> tuple[int, int] | None:
         """See `CoreClockLocker`."""
-        self._read(Kind.CORE_CLOCK, float)
-        return self._told_core
+        lock: tuple[int, int] | None = self._read_told(Kind.CORE_CLOCK, None)
+        return lock
 
     def lock_core_clock(self, minimum_mhz: int, maximum_mhz: int) -> None:
         """See `CoreClockLocker`."""
         self._checked(Kind.CORE_CLOCK, minimum_mhz, maximum_mhz)
-        self._set_core((minimum_mhz, maximum_mhz), maximum_mhz)
+        lock, latency_s = (minimum_mhz, maximum_mhz), self.true_switch_latency_s(maximum_mhz)
+        self._tell(Kind.CORE_CLOCK, "core_lock", lock, latency_s)
 
     def unlock_core_clock(self) -> None:
         """See `CoreClockLocker`."""
-        self._set_core(None, self.model.clock.maximum_mhz)
+        self._tell(Kind.CORE_CLOCK, "core_lock", None, self.true_switch_latency_s(self.model.clock.maximum_mhz))
 
     def read_memory_clock_mhz(self) -> int:
         """See `MemoryClockLocker`."""
@@ -99,30 +99,18 @@ class SimulatedGpu(SimulatedChip):
 
     def read_memory_clock_lock(self) -> tuple[int, int] | None:
         """See `MemoryClockLocker`."""
-        self._read(Kind.MEMORY_CLOCK, float)
-        return self._told_memory
+        lock: tuple[int, int] | None = self._read_told(Kind.MEMORY_CLOCK, None)
+        return lock
 
     def lock_memory_clock(self, minimum_mhz: int, maximum_mhz: int) -> None:
         """See `MemoryClockLocker`."""
         self._checked(Kind.MEMORY_CLOCK, minimum_mhz, maximum_mhz)
-        self._set_memory((minimum_mhz, maximum_mhz))
+        latency_s = self.true_switch_latency_s(self.model.clock.maximum_mhz)
+        self._tell(Kind.MEMORY_CLOCK, "memory_lock", (minimum_mhz, maximum_mhz), latency_s)
 
     def unlock_memory_clock(self) -> None:
         """See `MemoryClockLocker`."""
-        self._set_memory(None)
-
-    def _set_core(self, lock: tuple[int, int] | None, target_mhz: int) -> None:
-        setting = partial(setattr, self._plant, "core_lock", lock)
-        self._tell(Kind.CORE_CLOCK, setting, self.true_switch_latency_s(target_mhz))
-        self._told_core = lock
-
-    def _set_memory(self, lock: tuple[int, int] | None) -> None:
-        setting = partial(setattr, self._plant, "memory_lock", lock)
-        self._tell(Kind.MEMORY_CLOCK, setting, self.true_switch_latency_s(self.model.clock.maximum_mhz))
-        self._told_memory = lock
-
-    def _limit_latency_s(self) -> float:
-        return self.model.switch.limit_s * self.board.switch_factor
+        self._tell(Kind.MEMORY_CLOCK, "memory_lock", None, self.true_switch_latency_s(self.model.clock.maximum_mhz))
 
     def _utilisation(self, now_ns: int) -> float:
         window_ns = round(self.model.sensor.utilisation_window_s * 1e9)
