@@ -45,7 +45,7 @@ class Entry:
         model: Its name for people.
         found: What the knob was set to before.
         wanted: What it was set to.
-        outlives_process: Whether the change lasts beyond its process.
+        outlives_process: Whether the change lasts beyond its process; if not, it stands in no file.
     """
 
     file: Path
@@ -96,24 +96,26 @@ class Journal:
     def begin(self, device: Device, wanted: Setting) -> Entry:
         """Write down what is there, before it is changed; on the disk when this returns.
 
-        What is there is read only when no other process can hold the knob, lest its change be taken for what was found.
+        A change that ends with its process needs no journal, and is not written. What is there is read only when no
+        other process can hold the knob, lest its change be taken for what was found.
 
         Raises:
             UsageError: If it cannot be written, or another living process has changed the same knob.
             JoulewiseError: If the device cannot be read.
         """
         who, kind = device.identity, wanted.kind
-        lasts = device.capabilities[kind].outlives_process
         at = datetime.now(UTC).isoformat(timespec="seconds")
+        if not device.capabilities[kind].outlives_process:
+            found = read_setting(device, kind)
+            return Entry(self.path, 0, at, self.process, who.uid, who.driver, who.model, found, wanted, False)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _THREADS, _folder_lock(self.folder):
                 sweep(self.folder)
                 others = open_entries(self.folder)
                 number = 1 + max((other.number for other in others), default=0)
-                if lasts:
-                    self._refuse_two((who.uid, kind), others)
-                facts = (self.process, who.uid, who.driver, who.model, read_setting(device, kind), wanted, lasts)
+                self._refuse_two((who.uid, kind), others)
+                facts = (self.process, who.uid, who.driver, who.model, read_setting(device, kind), wanted)
                 entry = Entry(self.path, number, at, *facts)
                 _append(self.path, _begin_line(entry))
         except OSError as error:
@@ -140,6 +142,8 @@ def end(entry: Entry) -> None:
     Raises:
         OSError: If it cannot be written; the change then counts as left behind, which does no harm.
     """
+    if not entry.outlives_process:
+        return
     with _THREADS:
         _append(entry.file, {"event": "end", "number": entry.number})
         if not _read_file(entry.file):
@@ -154,25 +158,21 @@ def open_entries(folder: Path) -> list[Entry]:
 
 def in_living_hands(knob: tuple[str, Kind], entries: Iterable[Entry]) -> list[Entry]:
     """Those changes of a knob whose process lives, on this machine."""
-    mine = [entry for entry in entries if entry.knob == knob and entry.outlives_process]
+    mine = [entry for entry in entries if entry.knob == knob]
     return [entry for entry in mine if entry.process.is_here and entry.process.lives]
 
 
 def left_behind(folder: Path | None = None) -> list[Entry]:
-    """Changes of this machine's processes that no longer live, oldest first.
-
-    Changes that do not outlive their process are gone with it, and not in the list.
-    """
+    """Changes of this machine's processes that no longer live, oldest first."""
     found = open_entries(folder or state_folder())
-    return [e for e in found if e.outlives_process and e.process.is_here and not e.process.lives]
+    return [entry for entry in found if entry.process.is_here and not entry.process.lives]
 
 
 def sweep(folder: Path) -> None:
     """Remove journals of dead processes in which nothing is left to put back."""
     for path in folder.glob(PATTERN):
-        owners = {entry.process: entry.outlives_process for entry in _read_file(path, ended=True)}
-        waiting = any(entry.outlives_process for entry in _read_file(path))
-        if owners and not waiting and all(process.is_here and not process.lives for process in owners):
+        owners = {entry.process for entry in _read_file(path, ended=True)}
+        if owners and not _read_file(path) and all(owner.is_here and not owner.lives for owner in owners):
             path.unlink(missing_ok=True)
 
 
@@ -187,7 +187,6 @@ def _begin_line(entry: Entry) -> dict[str, Any]:
         "model": entry.model,
         "found": to_dict(entry.found),
         "wanted": to_dict(entry.wanted),
-        "outlives_process": entry.outlives_process,
     }
 
 
@@ -235,7 +234,6 @@ def _entry(path: Path, line: Mapping[str, Any]) -> Entry:
         str(line["model"]),
         from_dict(line["found"]),
         from_dict(line["wanted"]),
-        bool(line["outlives_process"]),
     )
 
 

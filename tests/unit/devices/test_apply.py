@@ -98,6 +98,23 @@ def test_handles_of_one_knob_end_as_the_first_found_it_in_whichever_order(stage)
     assert stage.device.read_power_limit_w() == 400.0
 
 
+def test_handle_changes_its_knob_without_forgetting_what_was_found(stage):
+    with stage.apply(PowerLimit(300.0)) as applied:
+        assert applied.change(PowerLimit(200.0)).obeyed is True
+        assert applied.setting == PowerLimit(200.0)
+        assert len(open_entries(stage.folder)) == 1
+        with pytest.raises(CapabilityError):
+            applied.change(PowerLimit(99.0))
+        with pytest.raises(UsageError, match="another knob"):
+            applied.change(PowerCap(100.0))
+        with stage.apply(PowerLimit(150.0)), pytest.raises(UsageError, match="in later hands"):
+            applied.change(PowerLimit(250.0))
+        assert stage.device.read_power_limit_w() == 200.0
+    assert stage.device.read_power_limit_w() == 400.0
+    with pytest.raises(UsageError, match="restored"):
+        applied.change(PowerLimit(250.0))
+
+
 def test_hardware_that_does_not_obey_is_seen(tmp_path):
     deaf = Stage(tmp_path, deaf=[Kind.POWER_LIMIT])
     with deaf.apply(PowerLimit(150.0)) as applied:
@@ -197,7 +214,7 @@ def test_refusal_by_the_hardware_leaves_nothing_open(tmp_path):
                 raise PermissionDeniedError("setting a power limit", "root")
 
     stage = Stage(tmp_path)
-    stage.device = Refusing(stage.clock)
+    stage.device = Refusing(stage.clock, state={})
     with pytest.raises(PermissionDeniedError):
         stage.apply(PowerLimit(150.0))
     assert open_entries(stage.folder) == []
@@ -222,7 +239,7 @@ def test_read_back_that_differs_is_loud(tmp_path):
             super().set_power_limit_w(min(limit_w, self.read_power_limit_w()))
 
     stage = Stage(tmp_path)
-    stage.device = Stuck(stage.clock)
+    stage.device = Stuck(stage.clock, state={})
     applied = stage.apply(PowerLimit(150.0))
     with pytest.raises(RestoreError, match="it shows power_limit 150 W"):
         applied.restore()

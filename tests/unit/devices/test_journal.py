@@ -127,11 +127,16 @@ def test_after_the_machine_started_again_only_what_is_still_ours_is_touched(fold
     assert device.read_power_limit_w() == 350.0
 
 
-def test_change_that_ends_with_its_process_is_not_left_behind(folder):
-    died(folder, FakeDevice(VirtualClock()), PowerLimit(200.0))
-    assert left_behind(folder) == []
-    Journal(folder).begin(FakeDevice(VirtualClock()), PowerLimit(200.0))
-    assert len(list(folder.glob("*.jsonl"))) == 1  # the dead one is swept
+def test_change_that_ends_with_its_process_needs_no_journal(folder):
+    end(died(folder, FakeDevice(VirtualClock()), PowerLimit(200.0)))
+    assert not folder.exists()
+
+
+def test_journals_of_the_dead_in_which_all_has_ended_are_swept(folder, device):
+    entry = died(folder, device, PowerLimit(200.0))
+    entry.file.write_bytes(entry.file.read_bytes() + b'{"event": "end", "number": 1}\n')
+    Journal(folder).begin(device, CoreClock(600, 600))
+    assert not entry.file.exists()
 
 
 def test_device_that_is_gone_and_hardware_that_refuses_keep_the_entry(folder, device):
