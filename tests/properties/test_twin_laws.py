@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from joulewise.clock import VirtualClock
+from joulewise.devices.simulated import physics
 from joulewise.devices.simulated.cpu import SimulatedCpu
 from joulewise.devices.simulated.driver import make_chips
 from joulewise.devices.simulated.gpu import SimulatedGpu
@@ -222,3 +223,41 @@ def test_counter_wraps_at_its_maximum(seed: int, time_s: float) -> None:
     counted_j = (cpu.read_energy_j() - before_j) % sensor.counter_maximum_j
     off_j = (used_j - counted_j) % sensor.counter_maximum_j
     assert min(off_j, sensor.counter_maximum_j - off_j) < 2 * 300 * sensor.counter_period_s
+
+
+@settings(max_examples=40)
+@given(gpus, st.floats(0.05, 0.95), st.data())
+def test_cycles_are_conserved_when_the_clock_changes_within_a_kernel(
+    name: str, part: float, data: st.DataObject
+) -> None:
+    clocks = load_model(name).clock.core_mhz
+    first, second = data.draw(st.sampled_from(clocks)), data.draw(st.sampled_from(clocks))
+    gpu = gpu_of(name, clock := VirtualClock())
+    gpu.lock_core_clock(first, first)
+    clock.sleep(1.0)
+    kernel = Kernel(2.0, 1.0, activity=0.0)
+    start_ns = clock.now_ns()
+    gpu.submit(kernel)
+    clock.sleep(part * kernel.time_s * clocks[-1] / first - 0.1)
+    changed_ns = clock.now_ns() + round(gpu.true_switch_latency_s(second) * 1e9)
+    gpu.lock_core_clock(second, second)
+    end_ns = gpu.wait_done()
+    cycles = (changed_ns - start_ns) * 1e-3 * first + (end_ns - changed_ns) * 1e-3 * second
+    assert cycles == pytest.approx(kernel.time_s * 1e6 * clocks[-1], rel=1e-6)
+
+
+@settings(max_examples=40)
+@given(models, fractions, st.data())
+def test_dynamic_power_is_in_proportion_to_the_clock_on_the_voltage_floor_and_more_than_that_above(
+    name: str, compute: float, data: st.DataObject
+) -> None:
+    model = load_model(name)
+    load = physics.Load(0.0, 0.0, compute, active=True, scales=False)
+    low, high = sorted(data.draw(st.lists(st.floats(100, 3500), min_size=2, max_size=2)))
+    watts_per_mhz = [physics.core_rail_w(model, load, mhz) / mhz for mhz in (low, high)]
+    if high <= model.voltage.knee_mhz:
+        assert watts_per_mhz[0] == pytest.approx(watts_per_mhz[1])
+    elif high > low + 1:
+        assert watts_per_mhz[1] > watts_per_mhz[0]
+    top_w = physics.core_rail_w(model, load, float(model.clock.maximum_mhz))
+    assert top_w == pytest.approx(model.power.clock_tree_w + model.power.core_w * compute)
