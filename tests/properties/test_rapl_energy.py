@@ -61,7 +61,7 @@ def test_across_a_wrap_the_joules_are_right(tmp_path, loads):
 
 @settings(max_examples=60)
 @given(
-    loads=st.lists(st.tuples(st.floats(0, 400), st.floats(0.01, 10)), min_size=1, max_size=60),
+    loads=st.lists(st.tuples(st.floats(1, 400), st.floats(0.01, 10)), min_size=1, max_size=60),
     unit_nj=UNITS_NJ,
     before_wrap_j=st.floats(0, 65_000),
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from pipeline_problems import midway_s, smooth_problem
 
 from joulewise.errors import UsageError
 from joulewise.optimize.pipeline.plan import Plan
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort
 from joulewise.optimize.pipeline.sweep import SweepSolver
+from pipeline_problems import midway_s, smooth_problem
 
 pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is not compiled")
 
