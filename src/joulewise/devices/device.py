@@ -50,6 +50,11 @@ class Identity:
     driver_version: str = ""
     aliases: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that it answers to: its uid and its aliases."""
+        return (self.uid, *self.aliases)
+
 
 class Device(Protocol):
     """What a driver hands out. It also has the methods of the Protocol of every kind in its capabilities."""

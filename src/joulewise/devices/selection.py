@@ -74,8 +74,8 @@ def _select(name: str, which: str, host: Host) -> Sequence[Device]:
         return found
     if which.isdecimal() and int(which) < len(found):
         return [found[int(which)]]
-    matches = [device for device in found if device.identity.uid == which]
-    matches = matches or [device for device in found if device.identity.uid.startswith(which)]
+    matches = [device for device in found if which in device.identity.names]
+    matches = matches or [device for device in found if any(n.startswith(which) for n in device.identity.names)]
     if len(matches) == 1 and not which.isdecimal():
         return matches
     there = ", ".join(f"{name}:{i} ({d.identity.model}, {d.identity.uid})" for i, d in enumerate(found))

@@ -54,14 +54,20 @@ def _amd(devices: Sequence[Device], environ: Mapping[str, str]) -> list[Device]:
     inner = next((environ[name] for name in HIP if name in environ), None)
     if outer is None and inner is None:
         return _slurm(devices, environ)
-    left = list(devices) if outer is None else filter_visible(devices, outer)
-    return left if inner is None else filter_visible(left, inner)
+    left = list(devices) if outer is None else filter_visible(devices, outer, parts=True)
+    return left if inner is None else filter_visible(left, inner, parts=True)
 
 
-def filter_visible(devices: Sequence[Device], text: str) -> list[Device]:
-    """Devices in the order of a ``..._VISIBLE_DEVICES`` variable, up to the first entry that means none."""
+def filter_visible(devices: Sequence[Device], text: str, *, parts: bool = False) -> list[Device]:
+    """Devices in the order of a ``..._VISIBLE_DEVICES`` variable, up to the first entry that means none.
+
+    Args:
+        devices: Devices of one vendor.
+        text: The variable.
+        parts: Whether dies and partitions count as devices of their own, as ROCm counts them.
+    """
     uids = {device.identity.uid for device in devices}
-    whole = [device for device in devices if device.identity.parent not in uids]
+    whole = [device for device in devices if parts or device.identity.parent not in uids]
     chosen: list[Device] = []
     for entry in text.split(","):
         device = _one(devices, whole, entry.strip())
@@ -81,11 +87,11 @@ def _one(devices: Sequence[Device], whole: Sequence[Device], entry: str) -> Devi
         return whole[index] if 0 <= index < len(whole) else None
     if not re.match(r"(GPU|MIG)-.", entry):
         return None
-    exact = [device for device in devices if device.identity.uid == entry]
-    known = exact or [device for device in devices if device.identity.uid.startswith(entry)]
+    exact = [device for device in devices if entry in device.identity.names]
+    known = exact or [device for device in devices if any(name.startswith(entry) for name in device.identity.names)]
     if not known and entry.startswith("MIG-GPU-"):  # the form of drivers before 470: MIG-GPU-<uuid>/<gpu>/<compute>
         board = entry.removeprefix("MIG-").partition("/")[0]
-        known = [device for device in devices if device.identity.uid == board]
+        known = [device for device in devices if board in device.identity.names]
     return known[0] if len(known) == 1 else None
 
 

@@ -64,6 +64,21 @@ def test_slices_are_named_by_uuid_and_indices_count_boards():
     assert uids(filter_visible([GPUS[0], *SLICES, GPUS[1]], "MIG-2222,1")) == ["MIG-2222", "GPU-ab20"]
 
 
+def test_rocm_counts_dies_and_partitions_where_cuda_counts_boards():
+    dies = [
+        gpu("0000:01:00.0", driver="amd", vendor="amd"),
+        gpu("0000:02:00.0", driver="amd", vendor="amd", parent="0000:01:00.0", scope=Scope.DIE),
+        gpu("0000:03:00.0", driver="amd", vendor="amd"),
+    ]
+    assert uids(visible(dies, {"HIP_VISIBLE_DEVICES": "1,2"})) == ["0000:02:00.0", "0000:03:00.0"]
+
+
+def test_a_device_answers_to_its_aliases():
+    named = gpu("0000:01:00.0", driver="amd", vendor="amd")
+    named.identity = replace(named.identity, aliases=("GPU-5eed",))
+    assert visible([*AMD[1:], named], {"ROCR_VISIBLE_DEVICES": "GPU-5e"}) == [named]
+
+
 @given(st.text(alphabet="0123456789-,GPUMIabc ", max_size=12))
 def test_any_text_shows_each_device_at_most_once(text):
     shown = filter_visible([*GPUS, *SLICES], text)
