@@ -1,0 +1,106 @@
+"""Energy from an energy counter, with bounds that need no assumption about its ticks.
+
+Theory of operation. A counter shows what was used until its last tick. So a reading at or before an instant shows no
+more than was used by then, and a reading shows no less if a tick lies between the instant and it: because it is one
+update period later, or because it is more than another reading that is not before the instant. Between these two lies
+what was used until the instant, for either edge of a window; gain and step of the counter come on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from joulewise.devices.capabilities import Capability
+from joulewise.devices.counter import UNKNOWN_TICK_S, CounterReading
+from joulewise.errors import CounterError, UsageError
+from joulewise.measure.energy import Energy, Method
+from joulewise.measure.integrate import UNKNOWN_GAIN_FRAC, too_short
+from joulewise.records import Provenance
+
+
+class CounterEdge:
+    """What readings say of the energy that was used until an instant.
+
+    Args:
+        at_ns: The instant [ns].
+        capability: Of the counter.
+
+    Attributes:
+        before: The last reading at or before the instant: shows no more than was used.
+        after: The first reading that shows no less.
+    """
+
+    def __init__(self, at_ns: int, capability: Capability) -> None:
+        """Know nothing yet."""
+        self.at_ns = at_ns
+        tick_s = UNKNOWN_TICK_S if capability.update_period_s is None else capability.update_period_s
+        self._surely_ns = at_ns + round(tick_s * 1e9)
+        self.before: CounterReading | None = None
+        self.after: CounterReading | None = None
+        self._since: CounterReading | None = None
+
+    def add(self, reading: CounterReading) -> None:
+        """Take a reading, not before the last one."""
+        if reading.at_ns <= self.at_ns:
+            self.before = reading
+        if self.after is not None or reading.at_ns < self.at_ns:
+            return
+        since = self._since or reading
+        self._since = since
+        moved = reading.epoch == since.epoch and reading.energy_j > since.energy_j
+        if moved or reading.at_ns >= self._surely_ns:
+            self.after = reading
+
+
+def count_energy(
+    readings: Iterable[CounterReading],
+    begin_ns: int,
+    end_ns: int,
+    capability: Capability,
+    provenance: Provenance = Provenance.MEASURED,
+) -> Energy:
+    """Energy over a window, from readings of a counter.
+
+    Args:
+        readings: Of one `joulewise.devices.counter.CleanCounter` in the order of time; the first not after
+            ``begin_ns``. Readings until one tick after ``end_ns`` make the bounds certain.
+        begin_ns: First instant of the window [ns].
+        end_ns: First instant after it [ns].
+        capability: Of the counter.
+        provenance: Of the readings.
+
+    Raises:
+        UsageError: If the window ends before it begins, or the readings begin later.
+        CounterError: If the counter was reset or stood still meanwhile.
+    """
+    if end_ns < begin_ns:
+        raise UsageError("a window cannot end before it begins", f"{begin_ns} to {end_ns} ns", "swap them")
+    begin, end = CounterEdge(begin_ns, capability), CounterEdge(end_ns, capability)
+    doubted = 0
+    for reading in readings:
+        if reading.frozen and reading.at_ns >= begin_ns:
+            raise CounterError("an energy counter stands still", "it did in this window", "integrate power instead")
+        if reading.fresh:
+            begin.add(reading)
+            end.add(reading)
+        doubted += not reading.fresh and begin_ns <= reading.at_ns
+    if begin.before is None or end.before is None:
+        raise UsageError("no reading at the begin of the window", f"begin {begin_ns} ns", "read before it begins")
+    known = [one for one in (begin.before, begin.after, end.before, end.after) if one is not None]
+    if len({one.epoch for one in known}) > 1:
+        raise CounterError("an energy counter was reset", "it was in this window", "integrate power instead")
+
+    energy_j, duration_s = end.before.energy_j - begin.before.energy_j, (end_ns - begin_ns) * 1e-9
+    missing_j = energy_j  # of an edge without a later reading: as much again as in the whole window
+    first_j = begin.after.energy_j - begin.before.energy_j if begin.after else missing_j
+    last_j = end.after.energy_j - end.before.energy_j if end.after else missing_j
+    step_j = capability.resolution or 0.0
+    gain_frac = UNKNOWN_GAIN_FRAC if capability.gain_error_frac is None else capability.gain_error_frac
+    lo_j = (energy_j - first_j - step_j) / (1 + gain_frac)
+    hi_j = (energy_j + last_j + step_j) / max(1 - gain_frac, 1e-9)
+    resolution_j = max(first_j, last_j) + step_j
+    warnings = [f"{doubted} readings of the counter could not be true and were left out"] if doubted else []
+    if end.after is None:
+        warnings.append("there is no reading after the counter's next tick: what was used last is not seen")
+    warnings += too_short(energy_j, resolution_j, duration_s)
+    return Energy(energy_j, max(0.0, lo_j), hi_j, resolution_j, Method.COUNTER, provenance, tuple(warnings))
