@@ -11,25 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capabilities, Kind
-from joulewise.devices.device import Device, can
+from joulewise.devices.device import Busy, Device, can
 from joulewise.devices.probe import Estimate, Latency, measure_latencies, measure_power, measure_tick
 
 GAUGES = {Kind.POWER_INSTANT: "read_power_w", Kind.POWER_AVERAGE: "read_average_power_w"}
 CLOCKS = {Kind.CORE_CLOCK: "read_core_clock_mhz", Kind.CPU_FREQUENCY: "read_frequency_mhz"}
 BUSY_FRAC = 0.5
 WARM_S = 10.0
-
-
-@runtime_checkable
-class Busy(Protocol):
-    """A device that can be kept busy without a program."""
-
-    def set_activity(self, compute_frac: float, memory_frac: float = 0.0) -> None:
-        """Be this busy from now on, as fractions."""
 
 
 @dataclass(frozen=True)

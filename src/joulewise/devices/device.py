@@ -11,6 +11,9 @@ from typing import Protocol, runtime_checkable
 
 from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.capabilities import Capabilities, Kind
+from joulewise.records import Provenance
+
+SIMULATED = "sim"
 
 
 class Scope(StrEnum):
@@ -55,6 +58,11 @@ class Identity:
         """Everything that it answers to: its uid and its aliases."""
         return (self.uid, *self.aliases)
 
+    @property
+    def provenance(self) -> Provenance:
+        """What figures of it are worth: those of a twin must say wherever they are shown that they are simulated."""
+        return Provenance.SIMULATED if self.vendor == SIMULATED else Provenance.MEASURED
+
 
 class Device(Protocol):
     """What a driver hands out. It also has the methods of the Protocol of every kind in its capabilities."""
@@ -66,6 +74,14 @@ class Device(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What it can, as probed, or as loaded in place of that."""
+
+
+@runtime_checkable
+class Busy(Protocol):
+    """A device that can be kept busy without a program."""
+
+    def set_activity(self, compute_frac: float, memory_frac: float = 0.0) -> None:
+        """Be this busy from now on, as fractions."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from joulewise.clock import VirtualClock
 from joulewise.devices.device import Host
 from joulewise.devices.simulated.driver import make_chips
-from joulewise.devices.simulated.shadow import Shadow, read_cpu_s
+from joulewise.devices.simulated.shadow import Shadow, read_cpu_s, read_family_cpu_s
 from joulewise.errors import UsageError
 
 
@@ -47,3 +47,15 @@ def test_a_process_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_no_cpu_is_refused() -> None:
     with pytest.raises(UsageError):
         Shadow(make_chips("a100", clock := VirtualClock())[0], clock, lambda: 0.0, cpus=0.0)
+
+
+@pytest.mark.parametrize("kernel_lists_children", [True, False])
+def test_cpu_time_of_living_descendants_counts(tmp_path: Path, kernel_lists_children: bool) -> None:
+    for pid, parent, children in ((7, 1, "8 10"), (8, 7, "9"), (9, 8, ""), (11, 1, "")):  # 10 has ended since
+        task = tmp_path / "proc" / str(pid) / "task" / str(pid)
+        task.mkdir(parents=True)
+        if kernel_lists_children:
+            (task / "children").write_text(children)
+        rest = f"S {parent} 1 1 0 -1 0 0 0 0 0 100 0 0 0 20 0 1 0"
+        (tmp_path / "proc" / str(pid) / "stat").write_text(f"{pid} (a) {rest}\n")
+    assert read_family_cpu_s(Host(tmp_path, {}), 7) == pytest.approx(300 / os.sysconf("SC_CLK_TCK"))
