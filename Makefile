@@ -23,7 +23,7 @@ PIP_INSTALL = $(BIN)/python -m pip install -qq
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
-	$(BIN)/joulewise plan examples/profiles/sim-a100-8stages.csv --schedule 1f1b --stages 8 --microbatches 96 -o out/demo
+	$(BIN)/joulewise plan examples/profiles/sim-a100-8stages.csv --schedule 1f1b --stages 8 --microbatches 96 --straggler 1.2 -o out/demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)

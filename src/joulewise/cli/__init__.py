@@ -16,6 +16,7 @@ def main() -> None:
         name="joulewise",
         help="Measure and cut the energy of machine-learning work.",
         no_args_is_help=True,
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
     )

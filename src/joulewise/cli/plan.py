@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from joulewise.optimize.pipeline.problem import PipelineProblem
     from joulewise.optimize.pipeline.solver import Solver
 
-FAST_PLANS, SLOW_PLANS = 200, 20
+FAST_PLANS, SLOW_PLANS = 200, 20  # the latter without the kernel, or where switches must pay
 
 
 def plan(
@@ -47,10 +47,17 @@ def plan(
     """Plan a clock for every forward and backward computation of a pipeline-parallel training iteration."""
     from joulewise.cli import plan_output, plan_progress  # noqa: PLC0415 (--help needs none of this)
     from joulewise.optimize.pipeline.comparison import Comparison, plan_outcome, straggler_outcome  # noqa: PLC0415
-    from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline  # noqa: PLC0415
+    from joulewise.optimize.pipeline.plan import Plan  # noqa: PLC0415
+    from joulewise.optimize.pipeline.planner import (  # noqa: PLC0415
+        ROUNDED_FRAC,
+        least_energy_time_s,
+        plan_frontier,
+        plan_pipeline,
+    )
     from joulewise.optimize.pipeline.replay import SwitchCost, replay  # noqa: PLC0415
 
     plan_output.check_folder(output)
+    check_factors(slowdown or [], straggler or [])
     problem = read_problem(
         profile,
         schedule=schedule,
@@ -63,44 +70,58 @@ def plan(
     )
     chosen_solver = pick_solver(solver)
     switch = SwitchCost(switch_latency, switch_penalty)
-    count = plans or (FAST_PLANS if chosen_solver.name == "sweep" else SLOW_PLANS)
+    count = plans or (FAST_PLANS if chosen_solver.name == "sweep" and not switch else SLOW_PLANS)
     reference_s = replay(problem, problem.top_clocks).time_s
 
     with plan_progress.shown() as step:
-        found = [
-            plan_outcome(
-                f"{plan_output.PREFIX}slowdown {factor:g}",
-                plan_pipeline(
-                    problem,
-                    reference_s * factor,
-                    switch=switch,
-                    solver=chosen_solver,
-                    progress=step(f"planning for {factor:g}x"),
-                ),
-            )
-            for factor in slowdown or [1.0]
-        ]
         frontier = plan_frontier(
             problem, plans=count, switch=switch, solver=chosen_solver, progress=step(f"frontier of {count} plans")
         )
-        bound = frontier.bound
-        least_s = max(float(frontier.time_s[0]), float(bound.time_s[bound.energy_j.argmin()]))
-        least = plan_pipeline(
-            problem, least_s, switch=switch, solver=chosen_solver, progress=step("planning for least energy")
-        )
-        found.append(plan_outcome(f"{plan_output.PREFIX}least energy", least))
+        least_s = max(float(frontier.time_s[0]), least_energy_time_s(frontier.bound))
+        latest_s = max(least_s, float(frontier.bound.time_s[-1]) * (1 + ROUNDED_FRAC))
+
+        def planned(deadline_s: float, text: str) -> Plan:
+            """The better of a plan made for the deadline and what the frontier has."""
+            made = plan_pipeline(problem, deadline_s, switch=switch, solver=chosen_solver, progress=step(text))
+            known = (
+                Plan.from_point(problem, frontier, frontier.at_time(deadline_s), chosen_solver.name, switch=switch)
+                if deadline_s >= frontier.time_s[0]
+                else made
+            )
+            wait_w = problem.total_wait_power_w
+            return min(made, known, key=lambda p: p.energy_j - wait_w * p.time_s)
+
+        found = [
+            plan_outcome(
+                f"{plan_output.PREFIX}slowdown {factor:g}",
+                planned(min(reference_s * factor, max(least_s, reference_s)), f"planning for {factor:g}x"),
+            )
+            for factor in slowdown or [1.0]
+        ]
+        found.append(plan_outcome(f"{plan_output.PREFIX}least energy", planned(least_s, "planning for least energy")))
         for factor in straggler or []:
             end_s = reference_s * factor
-            deadline_s = min(max(end_s, float(frontier.time_s[0])), float(frontier.bound.time_s[-1]))
-            waiting = plan_pipeline(
-                problem, deadline_s, switch=switch, solver=chosen_solver, progress=step(f"straggler at {factor:g}x")
-            )
-            found.append(straggler_outcome(f"{plan_output.PREFIX}straggler {factor:g}", waiting, end_s, data_parallel))
+            deadline_s = min(max(end_s, float(frontier.time_s[0])), latest_s)
+            waiting = planned(deadline_s, f"straggler at {factor:g}x")
+            found.append(straggler_outcome(f"{plan_output.PREFIX}straggler {factor:g}", waiting, end_s))
 
     plan_output.show_and_write(
         output,
-        plan_output.Result(profile, problem, frontier, Comparison.of(problem, found), tensor_parallel, data_parallel),
+        plan_output.Result(
+            profile, problem, frontier, Comparison.of(problem, found, switch), tensor_parallel, data_parallel
+        ),
     )
+
+
+def check_factors(slowdown: list[float], straggler: list[float]) -> None:
+    """Refuse factors that cannot be meant."""
+    from joulewise.errors import UsageError  # noqa: PLC0415
+
+    for name, factors, least in (("--slowdown", slowdown, 0.0), ("--straggler", straggler, 1.0)):
+        for factor in factors:
+            if not least <= factor < float("inf") or factor == 0:
+                fix = f"give time over all at max clock, as in 1.2{', not below 1' if least else ''}"
+                raise UsageError(f"{name} is not usable", f"{factor}", fix)
 
 
 def read_problem(

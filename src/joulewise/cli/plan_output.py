@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,10 @@ class Result:
 
 def check_folder(folder: Path) -> None:
     """Refuse an output folder that cannot be one, before any work is done."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"cannot write into {folder}", "it is a file", "name a folder with -o")
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        seen = f"{above} is {'a folder that refuses to be written' if above.is_dir() else 'no folder'}"
+        raise UsageError(f"cannot write into {folder}", seen, "name another folder with -o")
 
 
 def show_and_write(folder: Path, result: Result) -> None:
@@ -52,11 +55,14 @@ def show_and_write(folder: Path, result: Result) -> None:
     _print(console, "Predicted by the relaxation, realised by the plan", certified)
     for note in result.problem.notes:
         console.print(f"note: {note}", highlight=False, markup=False)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write into {folder}", str(error), "name another folder with -o") from error
     for name, outcome in _plan_files(result.comparison):
         if outcome.plan is not None:
             write_text_atomically(folder / name, json.dumps(outcome.plan.to_dict(), separators=(",", ":")))
-    write_text_atomically(folder / "frontier.json", result.frontier.json_parts())
+    write_text_atomically(folder / "frontier.json", result.frontier.json_parts(operations=_operations(result.problem)))
     report = plan_report(
         title(result),
         subtitle(result),
@@ -71,6 +77,15 @@ def show_and_write(folder: Path, result: Result) -> None:
         f"plan:     {folder / 'plan.json'}\nfrontier: {folder / 'frontier.json'}", highlight=False, soft_wrap=True
     )
     console.print(f"report:   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _operations(problem: PipelineProblem) -> list[dict[str, object]]:
+    """What the settings of a frontier's points belong to, in their order."""
+    return [
+        {"rank": o.rank, "operation": str(o.instruction), "stage": o.stage, "microbatch": o.microbatch}
+        | ({"label": o.label} if o.label else {})
+        for o in problem.schedule.operations
+    ]
 
 
 def title(result: Result) -> str:

@@ -172,9 +172,13 @@ class Frontier:
         """
         return {**self._head(), "settings": list(serial.dump_settings(self.columns))}
 
-    def json_parts(self) -> Iterator[str]:
-        """The text of `to_dict` in parts, one setting at a time, for frontiers of thousands of plans."""
-        head = json.dumps(self._head(), separators=(",", ":"))
+    def json_parts(self, **besides: Any) -> Iterator[str]:
+        """The text of `to_dict` in parts, one setting at a time, for frontiers of thousands of plans.
+
+        Args:
+            besides: More fields for the document, such as what the settings mean; `from_dict` passes them over.
+        """
+        head = json.dumps({**self._head(), **besides}, separators=(",", ":"))
         yield head[:-1] + ',"settings":['
         for number, setting in enumerate(serial.dump_settings(self.columns)):
             yield ("," if number else "") + json.dumps(setting, separators=(",", ":"))

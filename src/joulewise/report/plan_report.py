@@ -111,5 +111,5 @@ def _clocks(settings: list[object]) -> NDArray[np.float64]:
 
 
 def _mark(outcome: Outcome, kind: str, comparison: Comparison) -> Mark:
-    reference_j = comparison.reference_j(outcome) / outcome.share if kind == CHOSEN else None
-    return Mark(outcome.name, outcome.until_s, outcome.energy_j / outcome.share, kind, reference_j)
+    reference_j = comparison.reference_j(outcome) if kind == CHOSEN else None
+    return Mark(outcome.name, outcome.until_s, outcome.energy_j, kind, reference_j)

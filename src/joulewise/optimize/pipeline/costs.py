@@ -84,7 +84,8 @@ def pipeline_problem(
                 notes += [] if note in notes else [note]
             table = OptionTable.of(points, 0.0 if operation.rank is None else power_w[stage])
             share = part / split
-            made.append(table if share == 1.0 else table.scaled(share, share))
+            derived = instruction is not operation.instruction or split > 1
+            made.append(table.scaled(share, share) if derived else table)
         kinds.append(tables[key])
     if split > 1:
         notes.insert(0, f"each of the {profile.stages} profiled stages is taken as {split} equal chunks")

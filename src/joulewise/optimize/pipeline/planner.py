@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from joulewise.errors import InfeasibleError, UsageError
 from joulewise.frontier import Frontier
+from joulewise.frontier.bound import Bound
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.plan import Plan, PlanSettings
 from joulewise.optimize.pipeline.problem import PipelineProblem
@@ -28,6 +29,7 @@ from joulewise.optimize.pipeline.switching import pay_for_switches
 KERNEL = "joulewise.optimize.pipeline._kernel"
 STARTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 """By which parts of the spare time deadlines are shortened, for plans that leave room to switch."""
+ROUNDED_FRAC = 1e-9
 BEYOND_FRAC = 0.1
 """Share of the plans of a frontier that lie beyond T*, where only stragglers make them worth having."""
 
@@ -156,10 +158,15 @@ def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequ
         raise UsageError("too few plans for a frontier", f"{plans}", "ask for 2 or more")
     t_min, t_max = (float(t) for t in realise(problem, np.stack([problem.fastest, problem.cheapest]))[0])
     bound = _solve(problem, solver, [], QUICK, None).bound
-    t_star = max(t_min, float(bound.time_s[np.argmin(bound.energy_j)]))
+    t_star = max(t_min, least_energy_time_s(bound))
     beyond = max(1, round(BEYOND_FRAC * plans)) if t_max > t_star else 0
     inner = np.linspace(t_min, t_star, max(2, plans - beyond)) if t_star > t_min else np.array([t_min])
     return [*inner.tolist(), *np.linspace(t_star, t_max, beyond + 1)[1:].tolist()]
+
+
+def least_energy_time_s(bound: Bound) -> float:
+    """T*: the time of least energy that is not awaited [s], and as much more as breakpoints are rounded down."""
+    return float(bound.time_s[np.argmin(bound.energy_j)]) * (1 + ROUNDED_FRAC)
 
 
 def _solve(
@@ -208,8 +215,8 @@ def _paid(
     found = [problem.top_clocks]
     order = np.argsort(np.asarray(deadlines_s), kind="stable").tolist()
     for number, row in enumerate(order):
-        shorter = [choices[order[max(0, number - back)]] for back in (0, 1, 4)]
-        paid = pay_for_switches(problem, shorter, deadlines_s[row], switch)
+        starts = [choices[row], found[-1]]
+        paid = pay_for_switches(problem, starts, deadlines_s[row], switch, thorough=False)
         found += [] if paid is None else [paid]
         if progress is not None:
             progress((number + 1) / len(order))

@@ -25,7 +25,7 @@ _ROUNDS, _FINALISTS = 6, 3
 
 
 def pay_for_switches(
-    problem: PipelineProblem, starts: Iterable[Choice], deadline_s: float, switch: SwitchCost
+    problem: PipelineProblem, starts: Iterable[Choice], deadline_s: float, switch: SwitchCost, *, thorough: bool = True
 ) -> Choice | None:
     """The cheapest plan found that meets a deadline with its switches paid for, or None if none was found.
 
@@ -34,6 +34,7 @@ def pay_for_switches(
         starts: Plans to begin with, for this or shorter deadlines.
         deadline_s: Iteration time that must not be exceeded, switch latency included [s].
         switch: What a change of setting costs.
+        thorough: Whether to begin with one setting per rank as well, and to rework more than one plan again and again.
     """
     found: list[tuple[float, Choice]] = []
 
@@ -43,7 +44,7 @@ def pay_for_switches(
             found.append((run.total_energy_j + switch.penalty_j * run.switches, choice))
         return run
 
-    for start in [*starts, *_one_setting_per_rank(problem, deadline_s)]:
+    for start in [*starts, *(_one_setting_per_rank(problem, deadline_s) if thorough else ())]:
         note(start)
         free = replay(problem, start)
         room_s = _windows(problem, free.ready_s * (deadline_s / free.time_s), deadline_s)
@@ -51,9 +52,9 @@ def pay_for_switches(
         if reworked is not None:
             note(reworked)
     found.sort(key=lambda entry: entry[0])
-    for _, choice in found[:_FINALISTS]:
+    for _, choice in found[: _FINALISTS if thorough else 1]:
         present: Choice | None = choice
-        for number in range(_ROUNDS):
+        for number in range(_ROUNDS if thorough else 2):
             if present is None:
                 break
             run = note(present)
