@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -79,7 +80,7 @@ def show_and_write(folder: Path, result: Result) -> None:
     console.print(f"report:   {folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _operations(problem: PipelineProblem) -> list[dict[str, object]]:
+def _operations(problem: PipelineProblem) -> list[dict[str, Any]]:
     """What the settings of a frontier's points belong to, in their order."""
     return [
         {"rank": o.rank, "operation": str(o.instruction), "stage": o.stage, "microbatch": o.microbatch}
