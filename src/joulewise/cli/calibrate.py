@@ -26,6 +26,7 @@ def calibrate(
     Nothing else should run on the device meanwhile. Clocks are changed if that is permitted, and put back.
     """
     from joulewise.cli.calibration_table import lines  # noqa: PLC0415 (only when asked)
+    from joulewise.cli.left_behind import report_left_behind  # noqa: PLC0415
     from joulewise.clock import MonotonicClock, VirtualClock  # noqa: PLC0415
     from joulewise.devices.calibrate import calibrate as measure  # noqa: PLC0415
     from joulewise.devices.device import Host  # noqa: PLC0415
@@ -33,6 +34,7 @@ def calibrate(
     from joulewise.wire.atomic import write_text_atomically  # noqa: PLC0415
 
     clock = VirtualClock() if virtual else MonotonicClock()
+    report_left_behind()
     found = find_devices(device, Host(clock=clock))
     if virtual and any(one.identity.driver != "sim" for one in found):
         raise typer.BadParameter("only simulated devices run on a virtual clock")
