@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -16,9 +17,9 @@ Rows = NDArray[np.intp]
 class LazySettings(Sequence[Setting]):
     """A sequence whose items are made when asked for. Subclasses define ``__len__`` and ``at``."""
 
+    @abstractmethod
     def at(self, index: int) -> Setting:
         """The setting at ``index``, 0 <= index < len."""
-        raise NotImplementedError
 
     @overload
     def __getitem__(self, index: int) -> Setting: ...
