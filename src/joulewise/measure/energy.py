@@ -15,6 +15,7 @@ class Method(StrEnum):
 
     COUNTER = "counter"
     INTEGRATED = "integrated"
+    MODELLED = "modelled"
     MIXED = "mixed"
 
 
