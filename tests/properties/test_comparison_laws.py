@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import run_of
 
 from joulewise.measure.comparison import compare, gain_span
+from runs import run_of
 
 GAIN = {"gpu": 0.05, "cpu": 0.08}
 ENERGIES = st.floats(1.0, 1e6)

@@ -7,11 +7,11 @@ import random
 from dataclasses import replace
 
 import pytest
-from runs import run_of
 
 from joulewise.errors import CounterError, UsageError
 from joulewise.measure.comparison import Verdict, compare, gain_span, to_baseline, turns
 from joulewise.measure.energy import Energy, Method
+from runs import run_of
 
 GAIN = {"gpu": 0.05, "cpu": 0.05}
 
