@@ -23,13 +23,26 @@ def write_text_atomically(path: str | Path, text: str | Iterable[str]) -> None:
     Effects:
         Writes a temporary file beside ``path``, flushes it to the disk and renames it over ``path``.
     """
+    _write_atomically(path, (part.encode() for part in ([text] if isinstance(text, str) else text)))
+
+
+def write_bytes_atomically(path: str | Path, content: bytes) -> None:
+    """The same for bytes as they are.
+
+    Raises:
+        UsageError: If the file cannot be written there. Nothing is left behind.
+    """
+    _write_atomically(path, [content])
+
+
+def _write_atomically(path: str | Path, parts: Iterable[bytes]) -> None:
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         if target.is_dir():
             raise IsADirectoryError(21, "Is a directory")
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines([text] if isinstance(text, str) else text)
+        with temporary.open("wb") as stream:
+            stream.writelines(parts)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
