@@ -1,0 +1,284 @@
+"""The only applier: apply, settle, measure, tell, and put everything back.
+
+Theory of operation. The job says when a step is done; everything happens at these boundaries and is counted in steps,
+so that ranks of a job, which do their steps together, decide together. After a change of setting some steps pass until
+hardware has followed (settling); then a window is measured over as many steps as the tuner asked for; some more steps
+pass until the sensors have shown its end (waiting for a slow counter by working rather than by sleeping); then the
+tuner is told, and asked again. A probe is void if a device was throttled by heat or by a brake meanwhile, or did not
+obey. If the devices fail us, tuning ends, what was found is put back, and the job goes on.
+
+Between two calls of `TuningLoop.start` and `TuningLoop.stop` settings are in force; `stop` puts back what was found,
+and so do exit, signals and, after a crash, ``joulewise restore``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from enum import StrEnum
+from itertools import pairwise
+from statistics import stdev
+from typing import Protocol
+
+from joulewise.clock import Clock
+from joulewise.devices.apply import Applied, apply
+from joulewise.devices.capabilities import Kind
+from joulewise.devices.device import Device
+from joulewise.devices.journal import Journal
+from joulewise.devices.settings import Setting
+from joulewise.errors import JoulewiseError, RestoreError
+from joulewise.measure.measurement import Measurement
+from joulewise.optimize.protocol import Outcome, Probe, Tuner
+from joulewise.records import Provenance
+from joulewise.runtime.knob import Tunable
+
+WARM_UP_STEPS = 10
+"""Steps before the first window: caches fill, kernels are chosen, clocks rise; as in Zeus."""
+LATENCY_S = 0.1
+"""How long a device may need to follow a setting if its contract does not say [s]."""
+LOOK_S = 0.25
+"""How often devices are looked at while a window is open [s]."""
+VOIDING = frozenset({"thermal", "power_brake"})
+Reduce = Callable[[Outcome], Outcome]
+
+
+class Window(Protocol):
+    """What is measured between two steps."""
+
+    def end(self) -> object:
+        """Close it, at once."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """What was used; waits for sensors that are still to show it."""
+
+
+class Phase(StrEnum):
+    """What a step is used for."""
+
+    WARM_UP = "warming up"
+    SETTLE = "settling"
+    MEASURE = "measuring"
+    AWAIT = "awaiting the sensor"
+    STOPPED = "stopped"
+
+
+class TuningLoop:
+    """Runs a tuner against devices, step by step.
+
+    Args:
+        tuner: Who decides.
+        tunable: What is turned.
+        begin_window: Opens a window over the tuned devices.
+        clock: Time.
+        sensor_s: How long after its end a window is certain [s].
+        reduce: Makes one outcome of those of all ranks, the same everywhere.
+        journal: Where what was found is written down first.
+
+    Attributes:
+        phase: What steps are used for now.
+        probe: What was last asked for.
+        failure: Why tuning ended early, or nothing.
+    """
+
+    def __init__(
+        self,
+        tuner: Tuner,
+        tunable: Tunable,
+        begin_window: Callable[[str], Window],
+        clock: Clock,
+        *,
+        sensor_s: float = LATENCY_S,
+        reduce: Reduce | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        """Nothing is told yet."""
+        self.tuner, self.tunable = tuner, tunable
+        self.phase, self.failure = Phase.STOPPED, ""
+        self.probe: Probe = tuner.ask()
+        self._begin_window, self._clock, self._sensor_s = begin_window, clock, sensor_s
+        self._reduce, self._together, self._journal = reduce, reduce is not None, journal
+        self._handles: dict[tuple[str, Kind], Applied] = {}
+        self._window: Window | None = None
+        self._left, self._ends_ns = 0, [0]
+        self._step_s: float | None = None
+        self._void, self._looked_ns = "", 0
+        self._told = Outcome(self.setting, 0, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED)
+        latencies = [
+            device.capabilities[setting.kind].switch_latency_s or LATENCY_S
+            for device in tunable.devices
+            for setting in tunable.settings(tunable.candidates[-1], device)
+        ]
+        self._settle_s = 2 * max(latencies)
+
+    @property
+    def setting(self) -> Hashable:
+        """What is in force, or is about to be."""
+        return self.probe.setting
+
+    def start(self) -> None:
+        """Put the setting in force and begin: of an epoch, or of the job."""
+        if self.failure and not self._together:
+            return
+        self._attempt(self._apply)
+        first = self._step_s is None
+        self._enter(Phase.WARM_UP if first else Phase.SETTLE, WARM_UP_STEPS if first else self._settle_steps())
+
+    def step(self) -> None:
+        """Say that a step is done. Never raises for what devices do: see `failure`."""
+        self._left -= 1
+        if self.phase in (Phase.MEASURE, Phase.WARM_UP):
+            self._ends_ns.append(self._clock.now_ns())
+            self._attempt(self._look)
+        if self._left > 0 or self.phase is Phase.STOPPED:
+            return
+        if self.phase is Phase.SETTLE:
+            self._enter(Phase.MEASURE, self.probe.steps)
+        elif self.phase is Phase.WARM_UP:
+            self._learn(self._outcome("warming up"))
+            self._enter(Phase.MEASURE, self.probe.steps)
+        elif self.phase is Phase.MEASURE:
+            self._attempt(self._close)
+            self.phase, self._left = Phase.AWAIT, self._steps(self._sensor_s)
+        else:
+            self._tell()
+            self._ask()
+
+    def stop(self) -> None:
+        """Put back what was found: at the end of an epoch, or of the job. Steps of an open window are told.
+
+        Raises:
+            RestoreError: If something could not be put back.
+        """
+        if self.phase in (Phase.MEASURE, Phase.AWAIT) and len(self._ends_ns) > 1:
+            self._tell()
+        self.phase = Phase.STOPPED
+        self._restore()
+
+    def _enter(self, phase: Phase, steps: int) -> None:
+        if self.failure and not self._together:
+            return
+        self.phase, self._left = phase, max(1, steps)
+        if phase in (Phase.MEASURE, Phase.WARM_UP):
+            self._void, self._looked_ns = self.failure, self._clock.now_ns()
+            self._ends_ns = [self._looked_ns]
+            self._attempt(self._open)
+
+    def _open(self) -> None:
+        self._window = self._begin_window(f"{self.phase} {self.setting}")
+
+    def _close(self) -> None:
+        if self._window is not None:
+            self._window.end()
+
+    def _ask(self) -> None:
+        before, self.probe = self.probe, self.tuner.ask()
+        if self.probe.setting == before.setting:
+            self._enter(Phase.MEASURE, self.probe.steps)
+            return
+        self._attempt(self._apply)
+        self._enter(Phase.SETTLE, self._settle_steps())
+
+    def _tell(self) -> None:
+        outcome = self._outcome(self._void)
+        self._learn(outcome)
+        self.tuner.tell(outcome)
+
+    def _learn(self, outcome: Outcome) -> None:
+        if outcome.time_s > 0:
+            self._step_s = outcome.time_s / outcome.steps
+
+    def _outcome(self, void: str) -> Outcome:
+        """What the window says, the same on all ranks."""
+        steps = max(1, len(self._ends_ns) - 1)
+        self._told = Outcome(self.setting, steps, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED, None, void or "not measured")
+        self._attempt(lambda: self._measure(void))
+        return self._told if self._reduce is None else self._reduce(self._told)
+
+    def _measure(self, void: str) -> None:
+        window, self._window = self._window, None
+        if window is None:
+            return
+        window.end()
+        measured = window.measurement
+        energy = measured.total
+        if energy is None:
+            lost = "; ".join(one.failure for one in measured.devices if one.failure)
+            self._told = replace(self._told, time_s=measured.duration_s, void=void or lost or "no device tells energy")
+            return
+        self._told = replace(
+            self._told,
+            time_s=measured.duration_s,
+            energy_j=energy.energy_j,
+            energy_lo_j=max(0.0, energy.energy_j - energy.resolution_j),
+            energy_hi_j=energy.energy_j + energy.resolution_j,
+            provenance=energy.provenance,
+            step_time_sd_s=_sd_s(self._ends_ns),
+            void=void,
+        )
+
+    def _look(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._looked_ns < LOOK_S * 1e9 or self._void:
+            return
+        self._looked_ns = now_ns
+        for (uid, _), handle in self._handles.items():
+            seen = handle.look()
+            braked = seen.throttle_reasons & VOIDING
+            if braked:
+                self._void = f"{uid} was throttled by {', '.join(sorted(braked))}"
+            elif seen.obeyed is False:
+                self._void = f"{uid} did not obey: {seen.why}"
+
+    def _apply(self) -> None:
+        for device in self.tunable.devices:
+            for setting in self.tunable.settings(self.setting, device):
+                self._tell_device(device, setting)
+
+    def _tell_device(self, device: Device, setting: Setting) -> None:
+        knob = device.identity.uid, setting.kind
+        if knob in self._handles:
+            self._handles[knob].change(setting)
+        else:
+            self._handles[knob] = apply(device, setting, journal=self._journal, clock=self._clock, settle_s=0.0)
+
+    def _settle_steps(self) -> int:
+        return max(self.probe.settle_steps, self._steps(self._settle_s))
+
+    def _steps(self, duration_s: float) -> int:
+        """How many steps that takes, at least one."""
+        return max(1, math.ceil(duration_s / self._step_s)) if self._step_s else 1
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        """Do something with devices; if they fail us, put back what was found and let the job go on.
+
+        A rank whose devices fail goes on counting steps, so that the others do not wait for it, and voids their probes.
+        """
+        if self.failure:
+            return
+        try:
+            act()
+        except JoulewiseError as error:
+            self.failure = self._void = str(error)
+            self._window = None
+            if not self._together:
+                self.phase = Phase.STOPPED
+            self._restore()
+
+    def _restore(self) -> None:
+        errors: list[RestoreError] = []
+        while self._handles:
+            _, handle = self._handles.popitem()
+            try:
+                handle.restore()
+            except RestoreError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+def _sd_s(ends_ns: list[int]) -> float | None:
+    """Sample standard deviation of the times between instants [s]."""
+    times_s = [(after - before) * 1e-9 for before, after in pairwise(ends_ns)]
+    return stdev(times_s) if len(times_s) > 1 else None
