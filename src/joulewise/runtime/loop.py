@@ -28,6 +28,7 @@ from joulewise.devices.device import Device
 from joulewise.devices.journal import Journal
 from joulewise.devices.settings import Setting
 from joulewise.errors import JoulewiseError, RestoreError
+from joulewise.measure.energy import Energy, Method
 from joulewise.measure.measurement import Measurement
 from joulewise.optimize.protocol import Outcome, Probe, Tuner
 from joulewise.records import Provenance
@@ -39,6 +40,8 @@ LATENCY_S = 0.1
 """How long a device may need to follow a setting if its contract does not say [s]."""
 LOOK_S = 0.25
 """How often devices are looked at while a window is open [s]."""
+NOTHING = Energy(0.0, 0.0, 0.0, 0.0, Method.COUNTER)
+"""What a rank adds that has no device of its own."""
 VOIDING = frozenset({"thermal", "power_brake"})
 Reduce = Callable[[Outcome], Outcome]
 
@@ -110,7 +113,7 @@ class TuningLoop:
             for device in tunable.devices
             for setting in tunable.settings(tunable.candidates[-1], device)
         ]
-        self._settle_s = 2 * max(latencies)
+        self._settle_s = 2 * max(latencies, default=LATENCY_S)
 
     @property
     def setting(self) -> Hashable:
@@ -202,7 +205,7 @@ class TuningLoop:
             return
         window.end()
         measured = window.measurement
-        energy = measured.total
+        energy = measured.total if self.tunable.devices else NOTHING
         if energy is None:
             lost = "; ".join(one.failure for one in measured.devices if one.failure)
             self._told = replace(self._told, time_s=measured.duration_s, void=void or lost or "no device tells energy")

@@ -1,27 +1,89 @@
-"""One outcome of those of all ranks, so that every rank's tuner hears the same and decides the same.
+"""Ranks of one job that tune together: who turns which device, and one outcome of those of all.
 
 A step of the job is done when its slowest rank is, and its energy is that of all of them: times are the largest,
-energies sums. A probe that is void on one rank is void.
+energies sums. A probe that is void on one rank is void. A device that several ranks see is turned and counted by the
+first of them; candidates are those of the first rank that turns any. So every rank's tuner hears the same, and
+decides the same.
 """
 
 from __future__ import annotations
 
 import math
+import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from joulewise.devices.device import Device
+from joulewise.errors import UsageError
 from joulewise.optimize.protocol import Outcome
 from joulewise.records import Provenance
+from joulewise.runtime.knob import Tunable
+
+LAUNCHERS = (
+    ("LOCAL_RANK", "LOCAL_WORLD_SIZE"),
+    ("SLURM_LOCALID", "SLURM_NTASKS_PER_NODE"),
+    ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+)
+"""How torchrun, Slurm and Open MPI number the ranks of a node."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The ranks of torch.distributed.
+
+    Attributes:
+        gather: Collective: the values of all ranks, in their order.
+        rank: Ours.
+    """
+
+    gather: Callable[[Any], list[Any]]
+    rank: int
+
+    @classmethod
+    def of_torch(cls) -> Ranks | None:
+        """Those of this job; None if there is but one, or torch is not even imported."""
+        torch: Any = sys.modules.get("torch")
+        if torch is None or not torch.distributed.is_available() or not torch.distributed.is_initialized():
+            return None
+        count = torch.distributed.get_world_size()
+        if count < 2:
+            return None
+
+        def gather(value: Any) -> list[Any]:
+            gathered: list[Any] = [None] * count
+            torch.distributed.all_gather_object(gathered, value)
+            return gathered
+
+        return cls(gather, torch.distributed.get_rank())
+
+    def share(self, tunable: Tunable) -> Tunable:
+        """What this rank is to turn: devices that no earlier rank turns, and the candidates of all. Collective.
+
+        Raises:
+            UsageError: If ranks would turn different knobs.
+        """
+        node = platform.node()
+        named = [(node, device.identity.uid) for device in tunable.devices]
+        ranks = self.gather((tunable.knob, named, tunable.candidates))
+        knobs = sorted({knob for knob, _, _ in ranks})
+        if len(knobs) > 1:
+            raise UsageError("ranks would turn different knobs", ", ".join(knobs), "name one knob for all")
+        earlier = {one for _, theirs, _ in ranks[: self.rank] for one in theirs}
+        devices = tuple(one for one, name in zip(tunable.devices, named, strict=True) if name not in earlier)
+        return replace(tunable, devices=devices, candidates=ranks[0][2])
+
+    def reduce(self, outcome: Outcome) -> Outcome:
+        """The outcome of all. Collective."""
+        return merge_outcomes(self.gather(outcome))
 
 
 def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
     """The outcome of a job whose ranks did the same steps.
 
     Args:
-        outcomes: One of each rank, in the order of ranks.
+        outcomes: One of each rank, in the order of ranks, none of which counts a device of another.
 
     Returns:
         Time and scatter of the slowest, energies of all; void, with the rank's number, if one is.
@@ -39,42 +101,14 @@ def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def torch_reduction() -> Callable[[Outcome], Outcome] | None:
-    """Merges over the ranks of torch.distributed; None if there is but one, or torch is not even imported.
-
-    Effects:
-        The reduction is collective: every rank must call it as often. Blocks until all have.
-    """
-    torch: Any = sys.modules.get("torch")
-    if torch is None or not torch.distributed.is_available() or not torch.distributed.is_initialized():
-        return None
-    ranks = torch.distributed.get_world_size()
-    if ranks < 2:
-        return None
-
-    def reduce(outcome: Outcome) -> Outcome:
-        gathered: list[Any] = [None] * ranks
-        torch.distributed.all_gather_object(gathered, outcome)
-        return merge_outcomes(gathered)
-
-    return reduce
-
-
 def devices_of_rank(devices: Sequence[Device], environ: Mapping[str, str]) -> list[Device]:
-    """Those that this rank of a job is responsible for, so that no two ranks turn one.
+    """The share of a rank where each could have devices of its own, by the number that its launcher gave it; else all.
 
-    Launchers (torchrun, Slurm, Open MPI) number the ranks of a node; if each could have a device of its own, the
-    rank's is the one of its number. If ranks see only their own devices, these are theirs.
+    A rank that sees only its own devices has fewer than the node has ranks, and keeps all.
     """
-    for rank_name, size_name in (
-        ("LOCAL_RANK", "LOCAL_WORLD_SIZE"),
-        ("SLURM_LOCALID", "SLURM_NTASKS_PER_NODE"),
-        ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
-    ):
+    for rank_name, size_name in LAUNCHERS:
         rank, size = environ.get(rank_name, ""), environ.get(size_name, "")
-        if rank.isdecimal() and size.isdecimal() and int(rank) < int(size) and int(size) > 1:
-            if len(devices) >= int(size):
-                share = len(devices) // int(size)
-                return list(devices[int(rank) * share : (int(rank) + 1) * share])
-            return list(devices)
+        if rank.isdecimal() and size.isdecimal() and int(rank) < int(size) <= len(devices):
+            share = len(devices) // int(size)
+            return list(devices[int(rank) * share : (int(rank) + 1) * share])
     return list(devices)
