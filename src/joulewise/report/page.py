@@ -14,17 +14,18 @@ from importlib.resources import files
 from typing import Any
 
 
-def render_page(title: str, body: str, data: dict[str, Any]) -> str:
+def render_page(title: str, body: str, data: dict[str, Any], script: str = "report.js") -> str:
     """The whole HTML text.
 
     Args:
         title: Window title, as plain text.
         body: Markup of the page, already escaped.
         data: What the page's script draws; JSON values without NaN.
+        script: Name of that script among the assets.
     """
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # noqa: PLC0415  five megabytes of text
 
-    scripts = [_script_text(get_plotlyjs()), _script_text(_asset("report.js"))]
+    scripts = [_script_text(get_plotlyjs()), _script_text(_asset(script))]
     policy = "; ".join(
         [
             "default-src 'none'",

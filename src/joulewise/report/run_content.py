@@ -1,0 +1,55 @@
+"""What the report of a run shows, as frozen records that carry no drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from joulewise.measure.measurement import Measurement
+from joulewise.measure.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Something computed from the energy, such as its cost.
+
+    Attributes:
+        name: What it is.
+        value: With its unit.
+        source: From what it was computed.
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Lines of text under a heading; the first row says what the columns are."""
+
+    heading: str
+    caption: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Everything that the report of a run shows.
+
+    Attributes:
+        title: What ran.
+        subtitle: When, and how it ended.
+        measurement: What was used.
+        timeline: What was read meanwhile.
+        figures: Cost, carbon and the like; none that were not asked for.
+        tables: What else there is to compare.
+        notes: What to know to read it, beside the warnings of the measurement.
+    """
+
+    title: str
+    subtitle: str
+    measurement: Measurement
+    timeline: Timeline
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
