@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from joulewise.errors import InfeasibleError, JoulewiseError
     from joulewise.frontier import Frontier, Point, parallel, series
+    from joulewise.measure.measurement import Measurement
+    from joulewise.measure.meter import Meter
+    from joulewise.measure.steps import steps
     from joulewise.optimize.pipeline.costs import pipeline_problem
     from joulewise.optimize.pipeline.plan import Plan
     from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
@@ -32,6 +35,8 @@ __all__ = [
     "Frontier",
     "InfeasibleError",
     "JoulewiseError",
+    "Measurement",
+    "Meter",
     "PipelineProblem",
     "Plan",
     "Point",
@@ -44,11 +49,15 @@ __all__ = [
     "plan_pipeline",
     "read_profile",
     "series",
+    "steps",
 ]
 
 _HOMES = {
     "errors": ("InfeasibleError", "JoulewiseError"),
     "frontier": ("Frontier", "Point", "parallel", "series"),
+    "measure.measurement": ("Measurement",),
+    "measure.meter": ("Meter",),
+    "measure.steps": ("steps",),
     "optimize.pipeline.costs": ("pipeline_problem",),
     "optimize.pipeline.plan": ("Plan",),
     "optimize.pipeline.planner": ("plan_frontier", "plan_pipeline"),

@@ -34,6 +34,16 @@ class MonotonicClock:
         time.sleep(duration_s)
 
 
+def thread_cpu_ns() -> int:
+    """CPU time that the calling thread has used [ns]."""
+    return time.thread_time_ns()
+
+
+def epoch_offset_s(clock: Clock) -> float:
+    """What to add to instants of a clock, as seconds, to have seconds since 1970 (UTC); 0 for time that jumps [s]."""
+    return 0.0 if isinstance(clock, VirtualClock) else time.time() - clock.now_ns() * 1e-9
+
+
 class VirtualClock:
     """A clock that stands still until it is told to move; sleeping moves it.
 

@@ -1,80 +1,320 @@
-"""Read devices in a thread while something runs.
+"""Read devices in one thread while something runs.
 
-Theory of operation. One thread reads all devices: often around the edges of a window, where it matters for the bounds,
-and else as often as a power gauge updates, at most a hundred times a second, or ten times for a counter. A device with
-an energy counter is counted, and its power read for the peak; without one, or if the counter fails, power is
-integrated. Samples are kept packed, 16 to 24 bytes each. A device that fails is left alone from then on, and says why.
+Theory of operation. One thread reads all devices ten times a second, or as often as a power gauge changes; and often
+around the edges of windows, until every sensor has told what was used until then. An edge costs its caller a clock
+reading, the readings of those counters that are as fast as that (the previous reading tells), and at most a wake-up of
+the thread, which reads all others. Devices whose readings are slow each get a lane, a thread that only waits for them,
+so that all are read in the time of one, and one that hangs holds up nobody. `Sampler.tick` is all there is to know of
+it; with a virtual clock, whoever lets time pass calls it, and there is no thread.
 """
 
 from __future__ import annotations
 
+import os
+import random
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from joulewise.clock import Clock
+from joulewise.clock import Clock, VirtualClock, thread_cpu_ns
 from joulewise.devices.device import Device
 from joulewise.measure.trace import Trace
 
 FAST_S = 0.01
+FAST_NS = round(FAST_S * 1e9)
+FAST_READ_S = 20e-6
+FAST_EDGE_S = 50e-6
+SLOW_READ_S = 0.5e-3
+ROUND_S = 1.0
+POLL_S = 0.5e-3
+JITTER_FRAC = 0.25
+LONGEST_SLEEP_S = 1.0
+
+
+class Edges(Protocol):
+    """Something whose edges are to be known: details around them are kept as long as it lives and is not settled."""
+
+    begin_ns: int
+    end_ns: int | None
+
+
+class _Lane:
+    """A thread that reads one slow device when it is told to."""
+
+    def __init__(self, trace: Trace, name: str) -> None:
+        self._orders: SimpleQueue[tuple[threading.Semaphore, bool] | None] = SimpleQueue()
+        self.busy = False
+        thread = threading.Thread(target=_serve_lane, args=(self, self._orders, trace), name=name, daemon=True)
+        thread.start()
+
+    def order(self, done: threading.Semaphore, *, all_of_it: bool) -> None:
+        self.busy = True
+        self._orders.put((done, all_of_it))
+
+    def close(self) -> None:
+        self._orders.put(None)
+
+
+def _serve_lane(lane: _Lane, orders: SimpleQueue[tuple[threading.Semaphore, bool] | None], trace: Trace) -> None:
+    while (order := orders.get()) is not None:
+        done, all_of_it = order
+        try:
+            trace.read(all_of_it=all_of_it)
+        finally:
+            lane.busy = False
+            done.release()
+
+
+def _close_lanes(lanes: dict[int, _Lane]) -> None:
+    for lane in lanes.values():
+        lane.close()
+    lanes.clear()
 
 
 class Sampler:
-    """Reads devices in a thread while it is entered.
+    """Reads devices, from the first edge until it is closed.
 
     Args:
         devices: Whom to read.
-        clock: Real time.
+        clock: Real time, or a virtual clock: then there is no thread, and `tick` is for the caller.
+        chance: For the jitter of readings of sensors that see only part of the time.
+
+    Attributes:
+        traces: What was read, one per device.
+        cpu_ns: CPU time that the thread has used [ns].
 
     Effects:
-        One thread. Leaving waits until the devices have been read once after the last instant that was looked at: one
-        update of the slowest sensor, at most two seconds.
+        One thread, and one more for each device whose readings take longer than half a millisecond. They end when it
+        is closed or collected, or the program ends. After a fork the child has none until its first edge.
     """
 
-    def __init__(self, devices: Sequence[Device], clock: Clock) -> None:
-        """Read each once."""
-        self._clock = clock
+    def __init__(self, devices: Sequence[Device], clock: Clock, chance: random.Random | None = None) -> None:
+        """Nothing is read yet."""
+        self.clock, self._chance = clock, chance or random.Random(0)
         self.traces = [Trace(device, clock) for device in devices]
-        self._lock, self._ended = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="joulewise-sampler", daemon=True)
+        self.threaded = not isinstance(clock, VirtualClock)
+        self.cpu_ns = 0
+        self.failure = ""
+        self._kept: set[weakref.ref[Edges]] = set()
+        self._due_ns = [0] * len(self.traces)
+        self._edge_ns, self._looking, self._round_ns = -1, False, -1
+        self._fast: list[Trace] = []
+        self._thread: threading.Thread | None = None
+        self._pid, self._closed = os.getpid(), False
+        self._lanes: dict[int, _Lane] = {}
+        self._prepare()
+        weakref.finalize(self, _close_lanes, self._lanes)
+        _SAMPLERS.add(self)
 
-    def mark(self) -> int:
+    def _prepare(self) -> None:
+        """Locks and wake-ups; again after a fork, where others may have held them."""
+        self._starting, self._news = threading.Lock(), threading.Condition()
+        self._wake: SimpleQueue[bool] = SimpleQueue()
+        self._thread = None
+        self._lanes.clear()
+
+    @property
+    def running(self) -> bool:
+        """Whether readings go on."""
+        return not self.threaded or (self._thread is not None and self._thread.is_alive())
+
+    def start(self) -> None:
+        """Take first readings and start the thread, unless that has happened."""
+        with self._starting:
+            if self.running and (self.threaded or self._round_ns >= 0):
+                return
+            self.failure = "the thread that reads devices ended early" if self._thread is not None else ""
+            self._closed, self._looking, self._wake = False, False, SimpleQueue()
+            self._read_all(range(len(self.traces)), all_of_it=True)
+            self._plan(range(len(self.traces)))
+            self._round_ns = self.clock.now_ns()
+            if self.threaded:
+                arguments = (weakref.ref(self), self._wake)
+                self._thread = threading.Thread(target=_run, args=arguments, name="joulewise-sampler", daemon=True)
+                self._thread.start()
+
+    def edge(self) -> int:
         """An edge of a window, now [ns]: all that can be known about it will be read."""
-        with self._lock:
-            for trace in self.traces:
-                trace.read()
-            at_ns = self._clock.now_ns()
-            for trace in self.traces:
-                trace.look_at(at_ns)
+        if self._thread is None or not self._thread.is_alive():
+            self.start()
+        if not self.threaded:
+            self.tick(now=True)
+        for trace in self._fast:
+            trace.read_edge()
+        at_ns = self._edge_ns = self.clock.now_ns()
+        if not self._looking:
+            self._looking = True
+            self._wake.put(True)
         return at_ns
 
-    def _run(self) -> None:
-        due_ns: dict[int, float] = {}
-        while True:
-            with self._lock:
-                now_ns, looking = self._clock.now_ns(), False
-                for index, trace in enumerate(self.traces):
-                    looking |= trace.looking
-                    if trace.looking or now_ns >= due_ns.get(index, 0):
-                        trace.read()
-                        due_ns[index] = now_ns + trace.period_s * 1e9
-            if self._ended.is_set() and not looking:
-                return
-            next_s = FAST_S if looking else (min(due_ns.values(), default=now_ns) - now_ns) * 1e-9
-            if self._ended.is_set():
-                self._clock.sleep(FAST_S)
-            else:
-                self._ended.wait(max(next_s, FAST_S))
+    def keep(self, window: Edges) -> None:
+        """Keep details around the edges of a window as long as it lives."""
+        self._kept.add(weakref.ref(window, self._kept.discard))
+
+    def tick(self, *, now: bool = False) -> float:
+        """Read what is due, or all if it is to be now; how long nothing will be due [s]."""
+        at_ns = self.clock.now_ns()
+        self._looking = self._unsettled()
+        if not self._looking and self._unsettled():  # an edge fell in between
+            self._looking = True
+        regular = [i for i, due_ns in enumerate(self._due_ns) if now or at_ns >= due_ns]
+        self._read_all(regular, all_of_it=True)
+        self._plan(regular)
+        if self._looking:
+            edge_ns = self._edge_ns
+            looking = [i for i, trace in enumerate(self.traces) if i not in regular and not trace.settled(edge_ns)]
+            self._read_all(looking, all_of_it=False)
+        self._round_ns = self.clock.now_ns()
+        if any(log.full for trace in self.traces for log in (trace.power, trace.counted, trace.temperature)):
+            guarded_ns = self._guarded()
+            for trace in self.traces:
+                trace.thin(guarded_ns)
+        next_s = (min(self._due_ns, default=at_ns + 10**9) - self.clock.now_ns()) * 1e-9
+        if self._looking:
+            next_s = min(next_s, *(min(FAST_S, max(trace.tick_s, FAST_S / 10)) for trace in self.traces))
+        return max(next_s, FAST_S / 10)
+
+    def _unsettled(self) -> bool:
+        return self._edge_ns >= 0 and not all(trace.settled(self._edge_ns) for trace in self.traces)
+
+    def _plan(self, indices: Iterable[int]) -> None:
+        """When to read next: at even distance, or with jitter for sensors that see only part of the time."""
+        now_ns = self.clock.now_ns()
+        for index in indices:
+            trace = self.traces[index]
+            duty_frac = None if trace.gauge is None else trace.gauge.duty_frac
+            jitter = self._chance.uniform(-JITTER_FRAC, JITTER_FRAC) if duty_frac is not None and duty_frac < 1 else 0.0
+            self._due_ns[index] = now_ns + round(trace.period_s * (1 + jitter) * 1e9)
+        fast = [trace for trace in self.traces if trace.edge_s < FAST_READ_S]
+        self._fast = fast if sum(trace.edge_s for trace in fast) < FAST_EDGE_S or not self.threaded else []
+
+    def _read_all(self, indices: Iterable[int], *, all_of_it: bool) -> None:
+        """Read devices: fast ones here, slow ones meanwhile each in its lane."""
+        wanted = list(indices)
+        slow = (
+            [i for i in wanted if self.threaded and self.traces[i].read_s > SLOW_READ_S] if len(self.traces) > 1 else []
+        )
+        done, ordered = threading.Semaphore(0), 0
+        for index in slow:
+            lane = self._lanes.get(index) or self._lanes.setdefault(
+                index, _Lane(self.traces[index], f"joulewise-lane-{index}")
+            )
+            if not lane.busy:
+                lane.order(done, all_of_it=all_of_it)
+                ordered += 1
+        for index in wanted:
+            if index not in slow:
+                self.traces[index].read(all_of_it=all_of_it)
+        for _ in range(ordered):
+            if not done.acquire(timeout=ROUND_S):
+                return  # it hangs: it is left out until it answers
+
+    def _guarded(self) -> list[int]:
+        """Instants around which detail is still needed [ns], in order."""
+        windows = [window for ref in self._kept.copy() if (window := ref()) is not None]
+        edges = [self._edge_ns, *(window.begin_ns for window in windows)]
+        return sorted([*edges, *(window.end_ns for window in windows if window.end_ns is not None)])
+
+    def reads_until(self, at_ns: int) -> bool:
+        """Whether devices were read at or after an instant, or can still be."""
+        return self.running or self._round_ns >= at_ns
+
+    def wait_tick(self) -> bool:
+        """Wait until every energy counter has moved once, at most a second; whether they have."""
+        waiting = {id(trace): (trace, trace.poll_counter()) for trace in self.traces if trace.counts}
+        deadline_ns = self.clock.now_ns() + round(ROUND_S * 1e9)
+        while waiting and self.clock.now_ns() < deadline_ns:
+            self.clock.sleep(POLL_S)
+            for key, (trace, first_j) in list(waiting.items()):
+                if trace.poll_counter() != first_j or not trace.counts:
+                    del waiting[key]
+        return not waiting
+
+    def wait_settled(self, edge_ns: int, timeout_s: float) -> bool:
+        """Wait until readings tell what was used until an instant; whether they do."""
+        deadline_ns = self.clock.now_ns() + round(timeout_s * 1e9)
+        while not all(trace.settled(edge_ns) for trace in self.traces):
+            left_s = (deadline_ns - self.clock.now_ns()) * 1e-9
+            if left_s <= 0 or self._closed or not self.running:
+                return False
+            if not self.threaded:
+                self.clock.sleep(min(left_s, self.tick()))
+                continue
+            self._edge_ns = max(self._edge_ns, edge_ns)
+            if not self._looking:
+                self._looking = True
+                self._wake.put(True)
+            with self._news:
+                self._news.wait(min(left_s, FAST_S))
+        return True
+
+    def close(self) -> None:
+        """Stop reading; windows that were not settled by now are told with wider bounds."""
+        self._closed = True
+        self._wake.put(False)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread() and self._pid == os.getpid():
+            thread.join(ROUND_S)
+        self._thread = None
+        _close_lanes(self._lanes)
+
+    def finish(self) -> None:
+        """Wait for what is to be known of the last edge, and stop."""
+        if self._edge_ns >= 0:
+            self.wait_settled(self._edge_ns, 2 * ROUND_S)
+        self.close()
+
+    def after_fork(self) -> None:
+        """In a child: nothing runs there yet."""
+        self._pid = os.getpid()
+        self._prepare()
+        for trace in self.traces:
+            trace.after_fork()
+
+    def mark(self) -> int:
+        """An edge, once readings of it are there [ns]."""
+        return self.edge()
 
     def __enter__(self) -> Self:
         """Start."""
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, and wait until the thread has ended."""
-        self._ended.set()
-        self._thread.join()
+        """Wait for what is to be known of the last edge, and stop."""
+        self.finish()
+
+
+_SAMPLERS: weakref.WeakSet[Sampler] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for sampler in list(_SAMPLERS):
+        sampler.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _run(sampler_of: Callable[[], Sampler | None], wake: SimpleQueue[bool]) -> None:
+    """The thread: holds its sampler only while it reads, so that one that nobody needs any more is collected."""
+    while (sampler := sampler_of()) is not None and not sampler._closed:
+        next_s = min(sampler.tick(), LONGEST_SLEEP_S)
+        with sampler._news:
+            sampler._news.notify_all()
+        sampler.cpu_ns = thread_cpu_ns()
+        looking = sampler._looking
+        del sampler
+        try:
+            if looking:
+                wake.get(timeout=next_s)
+            elif not wake.get(timeout=next_s):
+                return
+        except Empty:
+            continue

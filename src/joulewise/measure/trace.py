@@ -1,21 +1,34 @@
-"""What one device was read to be while something ran, packed, and what it used in a window of that."""
+"""What one device was read to be, packed, and what it used in a window of that.
+
+Theory of operation. The sampler's thread reads a device: its counter each time, its power gauge as often as that
+changes, temperature and clock once a second. Whoever opens or ends a window may read the counter too, if that is fast:
+raw readings go onto a tape, from which they are cleaned in the order of time by whoever needs them first. A sensor that
+errs is left out until it answers again; without its counter, a device is integrated from its power.
+"""
 
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capability, Kind
 from joulewise.devices.counter import UNKNOWN_TICK_S, CleanCounter, CounterReading
 from joulewise.devices.device import Device, can
-from joulewise.errors import CapabilityError, JoulewiseError
-from joulewise.measure.counted import CounterEdge, count_energy
+from joulewise.errors import CapabilityError, CounterError, JoulewiseError
+from joulewise.measure.counted import count_energy
 from joulewise.measure.energy import Energy
 from joulewise.measure.integrate import integrate_power, update_period_s
+from joulewise.measure.log import Log, Row, earlier, mean_power, same_epoch
 
 FASTEST_S, COUNTER_S, SLOWEST_S = 0.01, 0.1, 0.25
+SLOW_S = 1.0
+RETRY_S = 1.0
+PATIENCE_S = 5.0
+AROUND_NS = 2_500_000_000
 PEAK_SPAN_S = 0.1
 READERS = {Kind.POWER_INSTANT: "read_power_w", Kind.POWER_AVERAGE: "read_average_power_w"}
 
@@ -26,93 +39,245 @@ def gauge_of(device: Device) -> Capability | None:
     return max(there, key=lambda one: one.duty_frac is None or one.duty_frac >= 1, default=None)
 
 
+class Sensor:
+    """One reading of a device, and whether it answers.
+
+    Attributes:
+        failure: Why it gives nothing now, or nothing.
+        failed_ns: Since when [ns].
+    """
+
+    def __init__(self, read: Callable[[], float], clock: Clock) -> None:
+        """Nothing is read."""
+        self.call, self._clock = read, clock
+        self.failure, self.failed_ns, self._retry_ns = "", 0, 0
+        self._erring_ns: int | None = None
+        self._outages: deque[tuple[int, int, str]] = deque(maxlen=100)
+
+    def failed_in(self, begin_ns: int, end_ns: int) -> str:
+        """Why it gave nothing for some of a window; or nothing."""
+        now = [(self.failed_ns, end_ns, self.failure)] if self.failure else []
+        outages = [*self._outages, *now]
+        return next((why for since_ns, until_ns, why in outages if since_ns < end_ns and until_ns > begin_ns), "")
+
+    def read(self) -> float | None:
+        """A value, or None if there is none now. Readings that fail once are left out; it has failed if they go on."""
+        now_ns = self._clock.now_ns()
+        if self.failure and now_ns < self._retry_ns:
+            return None
+        try:
+            value = self.call()
+        except Exception as error:  # a driver that errs must not end the thread that reads the others
+            self.err(error, now_ns)
+            return None
+        if self.failure:
+            self._outages.append((self.failed_ns, self._clock.now_ns(), self.failure))
+        self.failure, self._erring_ns = "", None
+        return value
+
+    def err(self, error: Exception, now_ns: int) -> None:
+        """Note that it erred."""
+        if self._erring_ns is None:
+            self._erring_ns = now_ns
+        if isinstance(error, CounterError) and now_ns - self._erring_ns < PATIENCE_S * 1e9:
+            return
+        self._retry_ns = now_ns + round(RETRY_S * 1e9)
+        if not self.failure:
+            self.failed_ns = now_ns
+        self.failure = str(error) if isinstance(error, JoulewiseError) else f"{type(error).__name__}: {error}"
+
+
+class _Tape:
+    """Plays raw readings to a `CleanCounter`, as the device and as the clock that it expects."""
+
+    def __init__(self, device: Device) -> None:
+        self.identity, self.capabilities = device.identity, device.capabilities
+        self.at_ns, self.raw_j = 0, 0.0
+
+    def now_ns(self) -> int:
+        return self.at_ns
+
+    def sleep(self, duration_s: float) -> None:
+        """Nobody sleeps."""
+
+    def read_energy_j(self) -> float:
+        return self.raw_j
+
+
 class Trace:
-    """What one device was read to be. The sampler's thread owns it while it runs.
+    """What one device was read to be.
 
     Attributes:
         device: Whom it reads.
-        failure: Why it is not read any more, or nothing.
+        period_s: How often it is read [s].
+        read_s: How long its last reading took [s].
+        power, counted, temperature, clock_mhz: What was read.
     """
 
     def __init__(self, device: Device, clock: Clock) -> None:
-        """Take the first readings."""
-        self.device, self._clock, self.failure = device, clock, ""
-        self._gauge = gauge_of(device)
-        self._read_w: Callable[[], float] | None = None
-        if self._gauge is not None:
-            self._read_w = getattr(device, READERS[self._gauge.kind])
-        self._at_ns, self._power_w = array("q"), array("d")
-        self._counted_ns, self._counted_j, self._epoch = array("q"), array("d"), array("i")
-        self._counter: CleanCounter | None = None
-        self._doubted: list[CounterReading] = []
-        self._edge: CounterEdge | None = None
-        self._edge_ns = 0
-        tick_s = (self._gauge and update_period_s(self._gauge)) or 2 * COUNTER_S
-        self.period_s = min(max(tick_s / 2, FASTEST_S), SLOWEST_S)
-        self._try(self._begin)
+        """Nothing is read yet."""
+        self.device, self._clock = device, clock
+        self.gauge = gauge_of(device)
+        self.power = Log("ddd", mean_power)
+        self.counted = Log("diI", same_epoch)
+        self.temperature, self.clock_mhz = Log("d", earlier), Log("d", earlier)
+        self._counter = self._sensor(Kind.ENERGY_COUNTER, "read_energy_j")
+        self._gauge = None if self.gauge is None else self._sensor(self.gauge.kind, READERS[self.gauge.kind])
+        self._thermometer = self._sensor(Kind.TEMPERATURE, "read_temperature_c")
+        self._core = self._sensor(Kind.CORE_CLOCK, "read_core_clock_mhz", reads_only=True)
+        self._raw: deque[tuple[int, float, int]] = deque()
+        self._raw_j: float | None = None
+        self._clean: CleanCounter | None = None
+        self._tape = _Tape(device)
+        self._doubted: deque[CounterReading] = deque(maxlen=1000)
+        self._cleaning, self._reading = threading.RLock(), threading.Lock()
+        self._slow_ns = 0
+        self.read_s = 0.0
+        self.edge_s = math.inf
+        tick_s = (self.gauge and update_period_s(self.gauge)) or 2 * COUNTER_S
+        self.period_s = COUNTER_S if self._counter else min(max(tick_s / 2, FASTEST_S), SLOWEST_S)
 
-    def _begin(self) -> None:
-        if can(self.device, Kind.ENERGY_COUNTER):
-            try:
-                self._counter = CleanCounter(self.device, self._clock)
-                self.period_s = COUNTER_S
-            except JoulewiseError:
-                if self._gauge is None:
-                    raise
-        self.look_at(self._clock.now_ns())
-        self._read()
-
-    def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:  # a driver that errs must not end the thread that reads the others
-            self.failure = str(error) if isinstance(error, JoulewiseError) else f"{type(error).__name__}: {error}"
+    def _sensor(self, kind: Kind, method: str, *, reads_only: bool = False) -> Sensor | None:
+        there = kind in self.device.capabilities if reads_only else can(self.device, kind)
+        return Sensor(getattr(self.device, method), self._clock) if there else None
 
     @property
     def senses(self) -> bool:
         """Whether it can be told what the device uses."""
         return self._counter is not None or self._gauge is not None
 
-    def look_at(self, edge_ns: int) -> None:
-        """Expect readings that tell what was used until an instant."""
-        self._edge_ns = edge_ns
-        self._edge = CounterEdge(edge_ns, self.device.capabilities[Kind.ENERGY_COUNTER]) if self._counter else None
+    @property
+    def failure(self) -> str:
+        """Why the device is not, or no longer, read as it should be; or nothing."""
+        return next((one.failure for one in (self._counter, self._gauge) if one is not None and one.failure), "")
+
+    def failed_in(self, begin_ns: int, end_ns: int) -> str:
+        """Why it was not read as it should be for some of a window; or nothing."""
+        for sensor in (self._counter, self._gauge):
+            if sensor is not None and (said := sensor.failed_in(begin_ns, end_ns)):
+                return said
+        return ""
 
     @property
-    def looking(self) -> bool:
-        """Whether the readings after the instant are still to come."""
-        if self.failure or not self.senses:
-            return False
-        if self._edge is not None:
-            return self._edge.after is None and self._clock.now_ns() < self._edge_ns + 2 * UNKNOWN_TICK_S * 1e9
-        period_s = (self._gauge and update_period_s(self._gauge)) or UNKNOWN_TICK_S
-        return not self._at_ns or self._at_ns[-1] < self._edge_ns + period_s * 1e9
+    def tick_s(self) -> float:
+        """How long to wait, at most, for the sensor that tells energy to change [s]."""
+        entry = self.device.capabilities[Kind.ENERGY_COUNTER] if self.counts else self.gauge
+        return UNKNOWN_TICK_S if entry is None else (update_period_s(entry) or UNKNOWN_TICK_S)
 
-    def read(self) -> None:
-        """Read once."""
-        if not self.failure:
-            self._try(self._read)
+    @property
+    def _shown_after_s(self) -> float:
+        """After so long the power gauge has shown all that was used [s]."""
+        window_s = (self.gauge and self.gauge.averaging_window_s) or 0.0
+        return min(self.tick_s + max(self.tick_s, window_s), 2 * UNKNOWN_TICK_S)
 
-    def _read(self) -> None:
-        if self._counter is not None:
-            reading = self._counter.read()
-            if self._edge is not None and reading.fresh:
-                self._edge.add(reading)
-            if reading.fresh:
-                self._counted_ns.append(reading.at_ns)
-                self._counted_j.append(reading.energy_j)
-                self._epoch.append(reading.epoch)
+    @property
+    def counts(self) -> bool:
+        """Whether it has an energy counter that answers."""
+        return self._counter is not None and not self._counter.failure
+
+    def settled(self, edge_ns: int) -> bool:
+        """Whether readings tell what was used until an instant; true as well if none will."""
+        if not self.senses or (self._clock.now_ns() - edge_ns) >= 2 * UNKNOWN_TICK_S * 1e9:
+            return True
+        if self.counts:
+            self._clean_up()
+            later = self.counted.from_ns(edge_ns)
+            sure_ns = edge_ns + self.tick_s * 1e9
+            return bool(later) and (later[-1][0] >= sure_ns or later[-1][1:3] > later[0][1:3])
+        if self._gauge is None or self._gauge.failure:
+            return True
+        last_ns = self.power.last_ns
+        return last_ns is not None and last_ns >= edge_ns + self._shown_after_s * 1e9
+
+    def read_edge(self) -> None:
+        """Read the counter, by whoever opens or ends a window."""
+        sensor, now_ns = self._counter, self._clock.now_ns
+        if sensor is None or sensor.failure:
+            return
+        at_ns = now_ns()
+        try:
+            raw_j = self._raw_j = sensor.call()
+        except Exception as error:  # as in Sensor.read
+            sensor.err(error, at_ns)
+            return
+        self._raw.append((at_ns, raw_j, now_ns() - at_ns))
+
+    def poll_counter(self) -> float | None:
+        """Read the counter now [J]; None if it does not answer."""
+        self.read_edge()
+        return self._raw_j
+
+    def read(self, *, all_of_it: bool = True) -> None:
+        """Read once; only the counter, if there is one, unless all is asked for. One thread at a time reads."""
+        if not self._reading.acquire(blocking=False):
+            return
+        try:
+            begin_ns = self._clock.now_ns()
+            self._read(begin_ns, all_of_it=all_of_it)
+            self.read_s = (self._clock.now_ns() - begin_ns) * 1e-9
+        finally:
+            self._reading.release()
+
+    def _read(self, now_ns: int, *, all_of_it: bool) -> None:
+        if self._counter is not None and (raw_j := self._counter.read()) is not None:
+            took_ns = self._clock.now_ns() - now_ns
+            self.edge_s = took_ns * 1e-9
+            self._raw.append((now_ns, raw_j, took_ns))
+            self._clean_up()
+        if self._gauge is not None and (all_of_it or not self.counts):
+            at_ns = self._clock.now_ns()
+            power_w = self._gauge.read()
+            if power_w is not None and 0 <= power_w < math.inf:
+                self.power.append((at_ns, power_w, 0.0, power_w))
+        if all_of_it and now_ns >= self._slow_ns:
+            self._slow_ns = now_ns + round(SLOW_S * 1e9)
+            for sensor, log in ((self._thermometer, self.temperature), (self._core, self.clock_mhz)):
+                value = None if sensor is None else sensor.read()
+                if value is not None:
+                    log.append((now_ns, value))
+
+    def _clean_up(self) -> None:
+        """Clean what lies on the tape."""
+        with self._cleaning:
+            raw = [self._raw.popleft() for _ in range(len(self._raw))]
+            for at_ns, raw_j, took_ns in sorted(raw):
+                last_ns = self.counted.last_ns
+                if last_ns is not None and at_ns <= last_ns:
+                    continue
+                self._tape.at_ns, self._tape.raw_j = at_ns, raw_j
+                if self._clean is None:
+                    self._clean = CleanCounter(self._tape, self._tape)
+                reading = self._clean.read()
+                if reading.fresh:
+                    self.counted.append((at_ns, reading.energy_j, reading.epoch, min(took_ns, 2**31)))
+                else:
+                    self._doubted.append(reading)
+
+    def after_fork(self) -> None:
+        """In a child: locks that other threads of the parent may have held are free."""
+        self._cleaning, self._reading = threading.RLock(), threading.Lock()
+        for log in (self.power, self.counted, self.temperature, self.clock_mhz):
+            log.lock = threading.Lock()
+
+    def thin(self, guarded_ns: list[int]) -> None:
+        """Let go of old detail, except around instants [ns], in order."""
+        for log in (self.power, self.counted, self.temperature, self.clock_mhz):
+            if log.full:
+                log.thin(guarded_ns)
+
+    def _readings(self, begin_ns: int, end_ns: int) -> list[CounterReading]:
+        """Around both edges; what lies long between them tells nothing, and a reading during an edge nothing sure."""
+        self._clean_up()
+        with self._cleaning:
+            if end_ns - begin_ns > 4 * AROUND_NS:
+                rows = self.counted.rows(begin_ns - AROUND_NS, begin_ns + AROUND_NS)
+                rows += self.counted.rows(end_ns - AROUND_NS, end_ns + AROUND_NS, before=0)
             else:
-                self._doubted = [*self._doubted[-999:], reading]
-        if self._read_w is not None:
-            at_ns, power_w = self._clock.now_ns(), self._read_w()
-            if 0 <= power_w < math.inf and not (self._at_ns and at_ns <= self._at_ns[-1]):
-                self._at_ns.append(at_ns)
-                self._power_w.append(power_w)
-
-    def _readings(self) -> Iterator[CounterReading]:
-        good = map(CounterReading, self._counted_j, self._counted_ns, self._epoch)
-        yield from sorted([*good, *self._doubted], key=lambda one: one.at_ns)
+                rows = self.counted.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
+            doubted = [one for one in self._doubted if begin_ns - AROUND_NS <= one.at_ns <= end_ns + AROUND_NS]
+        sure = [row for row in rows if not any(row[0] < edge < row[0] + row[3] for edge in (begin_ns, end_ns))]
+        good = [CounterReading(row[1], int(row[0]), int(row[2])) for row in sure]
+        return sorted([*good, *doubted], key=lambda one: one.at_ns)
 
     def energy(self, begin_ns: int, end_ns: int) -> Energy:
         """What the device used in a window: counted, else integrated.
@@ -122,29 +287,56 @@ class Trace:
             CounterError: If its counter failed and it has no power gauge.
             UsageError: If it was not read at the begin of the window.
         """
-        provenance = self.device.identity.provenance
         if self._counter is not None:
             try:
                 entry = self.device.capabilities[Kind.ENERGY_COUNTER]
-                return count_energy(self._readings(), begin_ns, end_ns, entry, provenance)
-            except JoulewiseError:
-                if self._gauge is None:
+                readings = self._readings(begin_ns, end_ns)
+                return count_energy(readings, begin_ns, end_ns, entry, self.device.identity.provenance)
+            except JoulewiseError as error:
+                if self.gauge is None:
                     raise
-        if self._gauge is None:
+                return self.integral(begin_ns, end_ns, f"its counter could not be used: {error}")
+        if self.gauge is None:
             raise CapabilityError(self.device.identity.uid, "measuring energy", ", ".join(self.device.capabilities))
-        samples = zip(self._at_ns, self._power_w, strict=True)
-        return integrate_power(samples, begin_ns, end_ns, self._gauge, provenance)
+        return self.integral(begin_ns, end_ns)
+
+    def integral(self, begin_ns: int, end_ns: int, note: str = "") -> Energy:
+        """The same from its power gauge, whatever else it has.
+
+        Raises:
+            CapabilityError: If it has none.
+            UsageError: If it was not read at the begin of the window.
+        """
+        if self.gauge is None:
+            raise CapabilityError(self.device.identity.uid, "integrating power", ", ".join(self.device.capabilities))
+        rows = self.power.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
+        samples = [(int(at_ns), power_w) for at_ns, power_w, *_ in rows]
+        found = integrate_power(samples, begin_ns, end_ns, self.gauge, self.device.identity.provenance)
+        slack_j = math.fsum(row[2] for row in rows)
+        return widened(found, slack_j, [note] if note else [])
 
     def peak_w(self, begin_ns: int, end_ns: int) -> float | None:
         """The largest power that was seen in a window [W]: of the gauge, else of the counter over 0.1 s or more."""
-        within = [w for at, w in zip(self._at_ns, self._power_w, strict=True) if begin_ns <= at < end_ns]
-        if within or self._read_w is not None:
+        within = [row[3] for row in self.power.rows(begin_ns, end_ns) if begin_ns <= row[0] < end_ns]
+        if within or self._gauge is not None:
             return max(within, default=None)
-        peak, start, rows = None, 0, list(zip(self._counted_ns, self._counted_j, self._epoch, strict=True))
-        for at_ns, energy_j, epoch in rows:
-            while rows[start][0] + PEAK_SPAN_S * 1e9 <= at_ns:
-                since_ns, since_j, since = rows[start]
-                start += 1
-                if begin_ns <= since_ns and at_ns <= end_ns and since == epoch:
-                    peak = max(peak or 0.0, (energy_j - since_j) / (at_ns - since_ns) * 1e9)
-        return peak
+        return _steepest_w([row for row in self.counted.rows(begin_ns, end_ns) if begin_ns <= row[0] <= end_ns])
+
+
+def widened(energy: Energy, slack_j: float, notes: list[str]) -> Energy:
+    """An energy that may be off by some more [J], with more to know about it."""
+    values: dict[str, Any] = {name: getattr(energy, name) for name in Energy.__slots__}
+    values["lo_j"], values["hi_j"] = max(0.0, energy.lo_j - slack_j), energy.hi_j + slack_j
+    return Energy(**{**values, "warnings": (*energy.warnings, *notes)})
+
+
+def _steepest_w(rows: list[Row]) -> float | None:
+    """The largest mean power between readings of a counter that lie 0.1 s or more apart [W]."""
+    peak, start = None, 0
+    for at_ns, energy_j, epoch, _ in rows:
+        while rows[start][0] + PEAK_SPAN_S * 1e9 <= at_ns:
+            since_ns, since_j, since, _ = rows[start]
+            start += 1
+            if since == epoch:
+                peak = max(peak or 0.0, (energy_j - since_j) / (at_ns - since_ns) * 1e9)
+    return peak

@@ -1,0 +1,1 @@
+"""Façades in the shape of other libraries, so that scripts move by changing one import."""

@@ -1,0 +1,163 @@
+"""The meter: what devices use while programs run.
+
+>>> from joulewise.clock import VirtualClock
+>>> meter = Meter("sim:a100", clock=VirtualClock())
+>>> with meter.window("nap") as nap:
+...     meter.sleep(10.0)
+>>> nap.lo_j < nap.energy_j < nap.hi_j, str(nap.provenance)
+(True, 'simulated')
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from joulewise.clock import Clock, MonotonicClock, epoch_offset_s
+from joulewise.devices.device import Device, Host, top_level
+from joulewise.devices.selection import find_devices
+from joulewise.measure.measurement import Measurement
+from joulewise.measure.outcome import device_energy, window_warnings
+from joulewise.measure.sampler import Sampler
+from joulewise.measure.self_cost import self_cost
+from joulewise.measure.synchronise import Wait
+from joulewise.measure.window import Window
+
+if TYPE_CHECKING:
+    from joulewise.measure.steps import Steps
+
+T = TypeVar("T")
+PATIENCE_S = 2.0
+
+
+class Meter:
+    """Measures what devices use, in windows of time.
+
+    Args:
+        devices: Which, as in ``nvidia:0`` or ``sim:a100``, or several of these; or devices themselves. By default all
+            that are found.
+        clock: Time; with a virtual clock there is no thread, and devices are read at edges and by `tick`.
+        chance: For the jitter of readings of sensors that see only part of the time.
+
+    Raises:
+        UsageError: If a text means no device.
+
+    Effects:
+        Nothing is read before the first window. Then one thread reads, until `close`, until nobody holds the meter any
+        more, or the program ends. Any thread may open and end windows. A child that was forked reads for itself.
+    """
+
+    def __init__(
+        self,
+        devices: str | Sequence[str] | Iterable[Device] | None = None,
+        *,
+        clock: Clock | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """Find the devices."""
+        self.clock = clock or MonotonicClock()
+        self.devices: tuple[Device, ...] = tuple(_meant(devices, self.clock))
+        self.sampler = Sampler(self.devices, self.clock, chance)
+        self._epoch_offset_s = epoch_offset_s(self.clock)
+        self._idle_w: dict[str, float] = {}
+
+    def window(self, name: str = "", *, synchronise: bool | str | Wait | None = None, at_ticks: bool = False) -> Window:
+        """A window, to be entered, begun, or put on a function as a decorator.
+
+        Args:
+            name: For people.
+            synchronise: Which frameworks to wait for at the edges (`joulewise.measure.synchronise.wait_for_work`).
+            at_ticks: Whether each edge waits for the next tick of the energy counters, at most a second: less is then
+                unknown of short windows.
+        """
+        return Window(self, name, synchronise, at_ticks=at_ticks)
+
+    def begin(self, name: str = "", *, synchronise: bool | str | Wait | None = None, at_ticks: bool = False) -> Window:
+        """A window that begins now; ``end()`` ends it."""
+        return Window(self, name, synchronise, at_ticks=at_ticks).begin()
+
+    def steps(
+        self,
+        batches: Iterable[T],
+        *,
+        samples: float | Callable[[T], float] | None = None,
+        progress: bool | None = None,
+        synchronise: bool | str | Wait | None = False,
+        name: str = "step",
+    ) -> Steps[T]:
+        """Loop over batches, measuring each turn; arguments as of `joulewise.measure.steps.Steps`."""
+        from joulewise.measure.steps import Steps  # noqa: PLC0415 (it needs this module)
+
+        return Steps(self, batches, samples=samples, progress=progress, synchronise=synchronise, name=name)
+
+    def tick(self) -> float:
+        """Read what is due, on a virtual clock; how long nothing will be due [s]."""
+        return self.sampler.tick()
+
+    def sleep(self, duration_s: float) -> None:
+        """Let time pass [s]; on a virtual clock devices are read meanwhile, as the thread does on a real one."""
+        if self.sampler.threaded:
+            self.clock.sleep(duration_s)
+            return
+        end_ns = self.clock.now_ns() + round(duration_s * 1e9)
+        while (left_ns := end_ns - self.clock.now_ns()) > 0:
+            self.clock.sleep(min(self.tick(), left_ns * 1e-9))
+
+    def settle(self, edge_ns: int, *, wait: bool = True) -> bool:
+        """Wait until every sensor has told what was used until an instant; whether they have."""
+        return self.sampler.wait_settled(edge_ns, PATIENCE_S if wait else 0.0)
+
+    def measurement(
+        self, name: str, begin_ns: int, end_ns: int, *, synchronised: bool | None = None, cpu_ns: int = 0
+    ) -> Measurement:
+        """What was used between two instants, as far as it is known by now.
+
+        Args:
+            name: For people.
+            begin_ns, end_ns: Instants since the first window began [ns].
+            synchronised: Whether accelerators had finished at both.
+            cpu_ns: CPU time of the sampler [ns].
+        """
+        told = [device_energy(trace, begin_ns, end_ns) for trace in self.sampler.traces]
+        known = {one.identity.uid for one in told if one.energy is not None}
+        counted = {d.identity.uid for d in top_level(d for d in self.devices if d.identity.uid in known)}
+        parts = tuple(
+            replace(one, in_total=one.identity.uid in counted, idle_w=self._idle_w.get(one.identity.uid))
+            for one in told
+        )
+        return Measurement(
+            name=name,
+            began_at=self._epoch_offset_s + begin_ns * 1e-9,
+            begin_ns=begin_ns,
+            end_ns=end_ns,
+            devices=parts,
+            synchronised=synchronised,
+            self_cost=self_cost(cpu_ns * 1e-9, parts, (end_ns - begin_ns) * 1e-9),
+            warnings=window_warnings(self.sampler, parts, end_ns, synchronised=synchronised),
+        )
+
+    def close(self) -> None:
+        """Stop reading. A window that begins later starts it again."""
+        self.sampler.close()
+
+    def __enter__(self) -> Self:
+        """For ``with Meter() as meter``."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Read what the last edge still needs, and close."""
+        self.sampler.finish()
+
+
+def _meant(devices: str | Sequence[str] | Iterable[Device] | None, clock: Clock) -> list[Device]:
+    if devices is None or isinstance(devices, str):
+        return find_devices(devices, Host(clock=clock))
+    found: list[Device] = []
+    for one in devices:
+        found += find_devices(one, Host(clock=clock)) if isinstance(one, str) else [one]
+    return found
