@@ -34,8 +34,6 @@ from joulewise.optimize.protocol import Outcome, Probe, Tuner
 from joulewise.records import Provenance
 from joulewise.runtime.knob import Tunable
 
-WARM_UP_STEPS = 10
-"""Steps before the first window: caches fill, kernels are chosen, clocks rise; as in Zeus."""
 LATENCY_S = 0.1
 """How long a device may need to follow a setting if its contract does not say [s]."""
 LOOK_S = 0.25
@@ -50,17 +48,15 @@ class Window(Protocol):
     """What is measured between two steps."""
 
     def end(self) -> object:
-        """Close it, at once."""
+        """End it, at once and once."""
 
-    @property
-    def measurement(self) -> Measurement:
+    def result(self) -> Measurement:
         """What was used; waits for sensors that are still to show it."""
 
 
 class Phase(StrEnum):
     """What a step is used for."""
 
-    WARM_UP = "warming up"
     SETTLE = "settling"
     MEASURE = "measuring"
     AWAIT = "awaiting the sensor"
@@ -104,10 +100,11 @@ class TuningLoop:
         self._reduce, self._together, self._journal = reduce, reduce is not None, journal
         self._handles: dict[tuple[str, Kind], Applied] = {}
         self._window: Window | None = None
+        self._is_open = False
         self._left, self._ends_ns = 0, [0]
         self._step_s: float | None = None
         self._void, self._looked_ns = "", 0
-        self._told = Outcome(self.setting, 0, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED)
+        self._outcome = Outcome(self.setting, 0, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED)
         latencies = [
             device.capabilities[setting.kind].switch_latency_s or LATENCY_S
             for device in tunable.devices
@@ -125,21 +122,17 @@ class TuningLoop:
         if self.failure and not self._together:
             return
         self._attempt(self._apply)
-        first = self._step_s is None
-        self._enter(Phase.WARM_UP if first else Phase.SETTLE, WARM_UP_STEPS if first else self._settle_steps())
+        self._enter(Phase.SETTLE, self._settle_steps())
 
     def step(self) -> None:
         """Say that a step is done. Never raises for what devices do: see `failure`."""
         self._left -= 1
-        if self.phase in (Phase.MEASURE, Phase.WARM_UP):
+        if self.phase is Phase.MEASURE:
             self._ends_ns.append(self._clock.now_ns())
             self._attempt(self._look)
         if self._left > 0 or self.phase is Phase.STOPPED:
             return
         if self.phase is Phase.SETTLE:
-            self._enter(Phase.MEASURE, self.probe.steps)
-        elif self.phase is Phase.WARM_UP:
-            self._learn(self._outcome("warming up"))
             self._enter(Phase.MEASURE, self.probe.steps)
         elif self.phase is Phase.MEASURE:
             self._attempt(self._close)
@@ -163,17 +156,18 @@ class TuningLoop:
         if self.failure and not self._together:
             return
         self.phase, self._left = phase, max(1, steps)
-        if phase in (Phase.MEASURE, Phase.WARM_UP):
+        if phase is Phase.MEASURE:
             self._void, self._looked_ns = self.failure, self._clock.now_ns()
             self._ends_ns = [self._looked_ns]
             self._attempt(self._open)
 
     def _open(self) -> None:
-        self._window = self._begin_window(f"{self.phase} {self.setting}")
+        self._window, self._is_open = self._begin_window(f"{self.phase} {self.setting}"), True
 
     def _close(self) -> None:
         if self._window is not None:
             self._window.end()
+            self._is_open = False
 
     def _ask(self) -> None:
         before, self.probe = self.probe, self.tuner.ask()
@@ -184,41 +178,38 @@ class TuningLoop:
         self._enter(Phase.SETTLE, self._settle_steps())
 
     def _tell(self) -> None:
-        outcome = self._outcome(self._void)
-        self._learn(outcome)
-        self.tuner.tell(outcome)
-
-    def _learn(self, outcome: Outcome) -> None:
+        """Tell what the window says, the same on all ranks."""
+        steps, void = max(1, len(self._ends_ns) - 1), self._void or "not measured"
+        self._outcome = Outcome(self.setting, steps, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED, None, void)
+        self._attempt(self._measure)
+        outcome = self._outcome if self._reduce is None else self._reduce(self._outcome)
         if outcome.time_s > 0:
             self._step_s = outcome.time_s / outcome.steps
+        self.tuner.tell(outcome)
 
-    def _outcome(self, void: str) -> Outcome:
-        """What the window says, the same on all ranks."""
-        steps = max(1, len(self._ends_ns) - 1)
-        self._told = Outcome(self.setting, steps, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED, None, void or "not measured")
-        self._attempt(lambda: self._measure(void))
-        return self._told if self._reduce is None else self._reduce(self._told)
-
-    def _measure(self, void: str) -> None:
+    def _measure(self) -> None:
+        if self._is_open:
+            self._close()
         window, self._window = self._window, None
         if window is None:
             return
-        window.end()
-        measured = window.measurement
+        measured = window.result()
         energy = measured.total if self.tunable.devices else NOTHING
         if energy is None:
             lost = "; ".join(one.failure for one in measured.devices if one.failure)
-            self._told = replace(self._told, time_s=measured.duration_s, void=void or lost or "no device tells energy")
+            self._outcome = replace(
+                self._outcome, time_s=measured.duration_s, void=self._void or lost or "no device tells energy"
+            )
             return
-        self._told = replace(
-            self._told,
+        self._outcome = replace(
+            self._outcome,
             time_s=measured.duration_s,
             energy_j=energy.energy_j,
             energy_lo_j=max(0.0, energy.energy_j - energy.resolution_j),
             energy_hi_j=energy.energy_j + energy.resolution_j,
             provenance=energy.provenance,
             step_time_sd_s=_sd_s(self._ends_ns),
-            void=void,
+            void=self._void,
         )
 
     def _look(self) -> None:

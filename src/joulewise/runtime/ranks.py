@@ -72,7 +72,8 @@ class Ranks:
             raise UsageError("ranks would turn different knobs", ", ".join(knobs), "name one knob for all")
         earlier = {one for _, theirs, _ in ranks[: self.rank] for one in theirs}
         devices = tuple(one for one, name in zip(tunable.devices, named, strict=True) if name not in earlier)
-        return replace(tunable, devices=devices, candidates=ranks[0][2])
+        candidates = next((theirs for _, _, theirs in ranks if theirs), ())
+        return replace(tunable, devices=devices, candidates=candidates)
 
     def reduce(self, outcome: Outcome) -> Outcome:
         """The outcome of all. Collective."""
