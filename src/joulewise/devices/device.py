@@ -14,6 +14,8 @@ from joulewise.devices.capabilities import Capabilities, Kind
 from joulewise.records import Provenance
 
 SIMULATED = "sim"
+SIMULATED_MARK = "(simulated)"
+"""Ends the product name of a board that a stand-in for a vendor's library shows: all that its driver can tell us by."""
 
 
 class Scope(StrEnum):
@@ -61,7 +63,8 @@ class Identity:
     @property
     def provenance(self) -> Provenance:
         """What figures of it are worth: those of a twin must say wherever they are shown that they are simulated."""
-        return Provenance.SIMULATED if self.vendor == SIMULATED else Provenance.MEASURED
+        simulated = self.vendor == SIMULATED or self.model.endswith(SIMULATED_MARK)
+        return Provenance.SIMULATED if simulated else Provenance.MEASURED
 
 
 class Device(Protocol):

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capability, Kind
-from joulewise.devices.device import Device
+from joulewise.devices.device import SIMULATED_MARK, Device
 from joulewise.devices.settings import nearest_allowed
 from joulewise.devices.simulated import nvml_page
 from joulewise.devices.simulated.model import load_model
@@ -115,7 +115,7 @@ class _Shown:
         self._errors: dict[str, int] = {}
         self._written: dict[str, int] | None = None
         can = twin.capabilities
-        gpu.uuid, gpu.name = nvml_uuid(twin.identity.uid).encode(), f"{board.name} (simulated)".encode()
+        gpu.uuid, gpu.name = nvml_uuid(twin.identity.uid).encode(), f"{board.name} {SIMULATED_MARK}".encode()
         gpu.serial, gpu.bus_id = f"{index:013d}".encode(), f"00000000:{index + 1:02X}:00.0".encode()
         gpu.pci_bus, gpu.pci_device_id, gpu.pci_subsystem_id = index + 1, board.pci_device_id, 0x10DE
         gpu.architecture, (gpu.compute_major, gpu.compute_minor) = board.architecture, board.compute
