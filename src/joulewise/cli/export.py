@@ -38,11 +38,12 @@ def prometheus(
     from joulewise.export.job import job_labels  # noqa: PLC0415 (--help needs none of this)
     from joulewise.export.prometheus import Collector, PrometheusServer  # noqa: PLC0415
 
+    ended = _told_to_end()
     with _watching(device) as watch:
         collector = Collector(watch, watch.clock, job_labels(os.environ))
         with PrometheusServer(collector, port, address) as server:
             _say(watch, f"serves {server.url}")
-            _wait_until_told_to_end()
+            _wait_until(ended)
 
 
 @app.command("otlp")
@@ -61,13 +62,13 @@ def otlp(
     from joulewise.export.job import job_attributes  # noqa: PLC0415 (--help needs none of this)
     from joulewise.export.otlp import OtlpSender  # noqa: PLC0415
 
-    resource = job_attributes(os.environ)
+    ended, resource = _told_to_end(), job_attributes(os.environ)
     with (
         _watching(device) as watch,
         OtlpSender(watch, watch.clock, endpoint, period_s=period, resource=resource),
     ):
         _say(watch, f"sends to {endpoint} each {period:g} s")
-        _wait_until_told_to_end()
+        _wait_until(ended)
 
 
 @app.command("dashboard")
@@ -106,9 +107,14 @@ def _say(watch: Watch, what: str) -> None:
     typer.echo(f"joulewise: {what}; {len(seen)} device{'' if len(seen) == 1 else 's'}{mark}", err=True)
 
 
-def _wait_until_told_to_end() -> None:
+def _told_to_end() -> threading.Event:
+    """Set by SIGTERM and Ctrl-C from now on."""
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
+    return told
+
+
+def _wait_until(told: threading.Event) -> None:
     while not told.wait(3600):  # a wait without end would not let signals through everywhere
         pass

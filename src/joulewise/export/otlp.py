@@ -13,7 +13,7 @@ from joulewise.errors import MissingExtraError, UsageError
 from joulewise.export.names import METRICS, SCHEMA_URL, Metric, attributes, hardware_type, otel_name
 from joulewise.export.observation import Observation
 
-PERIOD_S, TIMEOUT_S = 15.0, 10.0
+PERIOD_S, TIMEOUT_S = 15.0, 5.0
 PATH = "/v1/metrics"
 
 
@@ -34,7 +34,8 @@ class OtlpSender:
         UsageError: If the endpoint is no http(s) address, or the period not positive.
 
     Effects:
-        A thread of the SDK. A collector that does not answer is tried again, and stops nothing.
+        A thread of the SDK. A collector that does not answer is tried again, and stops nothing; leaving waits
+        `TIMEOUT_S` for it at most.
     """
 
     def __init__(

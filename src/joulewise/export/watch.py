@@ -56,12 +56,11 @@ class DeviceWatch:
     def __init__(self, device: Device, clock: Clock, name: str = "", within: str = "") -> None:
         """Read nothing yet."""
         self._device, self._clock, self._gauge = device, clock, gauge_of(device)
-        self._readers: dict[str, Callable[[], float]] = {
-            name: getattr(device, method)
-            for name, ways in SLOW.items()
-            for kind, method in ways
-            if kind in device.capabilities
-        }
+        self._readers: dict[str, Callable[[], float]] = {}
+        for field, ways in SLOW.items():
+            for kind, method in ways:
+                if kind in device.capabilities:
+                    self._readers.setdefault(field, getattr(device, method))
         if self._gauge is not None:
             self._readers["power_w"] = getattr(device, READERS[self._gauge.kind])
         self._counted = can(device, Kind.ENERGY_COUNTER)

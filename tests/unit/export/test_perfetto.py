@@ -76,7 +76,11 @@ def test_spans_of_a_row_nest_or_lie_apart(edges):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_beside_another_trace_ours_counts_from_its_base(tmp_path, packed):
-    theirs = {"schemaVersion": 1, BASE: (1_700_000_000 - 60) * SECOND, "traceEvents": [{"ph": "i", "name": "mark", "ts": 60e6}]}
+    theirs = {
+        "schemaVersion": 1,
+        BASE: (1_700_000_000 - 60) * SECOND,
+        "traceEvents": [{"ph": "i", "name": "mark", "ts": 60e6}],
+    }
     content = json.dumps(theirs).encode()
     (tmp_path / "theirs").write_bytes(gzip.compress(content) if packed else content)
     write_trace(TIMELINE, tmp_path / "both.json.gz", beside=tmp_path / "theirs")
