@@ -1,0 +1,108 @@
+"""A training job on simulated devices: a loader whose steps keep twins busy, on a virtual clock.
+
+A step is a forward and a backward pass (mostly core cycles), an optimizer step (mostly memory traffic) and a pause in
+which the host prepares the next batch. Devices start a step together and wait for the slowest at its end, as ranks of
+data parallelism do. How long work takes and what it draws follows from the twin's physics at the settings in force;
+sizes of batches scatter, the same for every run of one seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from joulewise.clock import VirtualClock
+from joulewise.devices.device import Device
+from joulewise.devices.simulated.chip import SimulatedChip
+from joulewise.devices.simulated.driver import make_devices
+from joulewise.devices.simulated.work import Kernel, Wait
+from joulewise.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class StepShape:
+    """What a step does on one device, in seconds at its highest clocks.
+
+    Attributes:
+        forward_s, backward_s: The passes [s]; mostly core cycles.
+        optimizer_s: The update of weights [s]; mostly memory traffic.
+        pause_s: What the host does meanwhile nothing runs [s].
+        scatter_frac: Relative standard deviation of the size of a step.
+    """
+
+    forward_s: float = 0.06
+    backward_s: float = 0.12
+    optimizer_s: float = 0.02
+    pause_s: float = 0.01
+    scatter_frac: float = 0.01
+
+    def work(self, size: float) -> tuple[Kernel | Wait, ...]:
+        """The work of a step of relative ``size``."""
+        return (
+            Kernel(self.forward_s * size, compute_frac=0.75, memory_frac=0.2),
+            Kernel(self.backward_s * size, compute_frac=0.75, memory_frac=0.2),
+            Kernel(self.optimizer_s, compute_frac=0.1, memory_frac=0.85),
+        )
+
+
+@dataclass
+class SimulatedTraining:
+    """A training job; iterate over it as over a loader, once per epoch.
+
+    Args:
+        text: The node, as in ``a100x4`` or ``v100x2,epyc``.
+        steps: Steps of an epoch.
+        shape: What a step does.
+        sizes: Relative size of each device's share of a batch; all alike by default. A larger one is a straggler.
+        seed: Of boards and batches.
+
+    Attributes:
+        clock: Virtual; it is the devices'.
+        devices: All of the node.
+
+    Raises:
+        UsageError: If the text means no device, or a number is out of range.
+
+    Example:
+        >>> job = SimulatedTraining("a100", steps=10)
+        >>> sum(1 for _ in job), job.clock.now_ns() > 0
+        (10, True)
+    """
+
+    text: str
+    steps: int
+    shape: StepShape = field(default_factory=StepShape)
+    sizes: Sequence[float] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the node."""
+        if self.steps < 1:
+            raise UsageError("a job needs steps", f"{self.steps!r}", "give at least 1")
+        self.clock = VirtualClock()
+        self.devices: list[Device] = make_devices(self.text, self.clock, seed=self.seed)
+        self._chips = [one for one in self.devices if isinstance(one, SimulatedChip) and one.identity.scope == "board"]
+        if not self._chips:
+            raise UsageError("this node has nothing to train on", repr(self.text), "name a GPU, as in a100x2")
+        if self.sizes is not None and (len(self.sizes) != len(self._chips) or min(self.sizes) <= 0):
+            seen = f"{len(self.sizes)} for {len(self._chips)} devices"
+            raise UsageError("sizes do not fit the devices", seen, "give one above 0 for each")
+        self._rng = np.random.default_rng(self.seed)
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return self.steps
+
+    def __iter__(self) -> Iterator[int]:
+        """Steps, each yielded when its work is done."""
+        shares = self.sizes or [1.0] * len(self._chips)
+        for index in range(self.steps):
+            size = max(0.1, 1 + self.shape.scatter_frac * float(self._rng.standard_normal()))
+            for chip, share in zip(self._chips, shares, strict=True):
+                chip.submit(*self.shape.work(size * share))
+            for chip in self._chips:
+                chip.wait_done()
+            self.clock.sleep(self.shape.pause_s)
+            yield index
