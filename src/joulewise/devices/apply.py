@@ -18,7 +18,7 @@ from types import TracebackType
 
 from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.capabilities import Kind
-from joulewise.devices.device import Device
+from joulewise.devices.device import Device, Lent
 from joulewise.devices.exit import restore_on_exit
 from joulewise.devices.journal import Entry, Journal, end
 from joulewise.devices.obedience import Observation, observe
@@ -119,6 +119,8 @@ class Applied:
                 return
             try:
                 _put_back(released[-1].device, released[-1].found, self._clock, self._settle_s)
+                if len(released) == len(stack) and isinstance(self.device, Lent):
+                    self.device.give_back(self.setting.kind)
             except RestoreError:
                 self._released = False
                 raise

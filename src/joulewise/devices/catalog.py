@@ -25,6 +25,7 @@ IN_TREE = MappingProxyType(
         "jetson": "joulewise.devices.jetson",
         "apple": "joulewise.devices.apple",
         "redfish": "joulewise.devices.redfish",
+        "agent": "joulewise.devices.agent_client",
         "sim": "joulewise.devices.simulated.driver",
     }
 )

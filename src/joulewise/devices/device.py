@@ -87,6 +87,14 @@ class Busy(Protocol):
         """Be this busy from now on, as fractions."""
 
 
+@runtime_checkable
+class Lent(Protocol):
+    """A device whose knobs are lent to this process by somebody who watches over them."""
+
+    def give_back(self, kind: Kind) -> None:
+        """End the loan of a knob, after what was found was put back."""
+
+
 @dataclass(frozen=True)
 class Host:
     """The machine as drivers see it, so that tests and containers can show them another.

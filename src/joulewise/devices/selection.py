@@ -68,7 +68,7 @@ def _select(name: str, which: str, host: Host) -> Sequence[Device]:
     found = list(driver.find(host))
     if not found:
         to_order = isinstance(driver, DriverToOrder)
-        fix = f"give {name}: and what it is to make" if to_order else "joulewise doctor says why"
+        fix = f"give {name}: and what it is to make, or where it is" if to_order else "joulewise doctor says why"
         raise UsageError(f"driver {name} finds no device", f"asked for {name}{which and ':' + which}", fix)
     if not which:
         return found

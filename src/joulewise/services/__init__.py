@@ -1,0 +1,1 @@
+"""Processes of our own: servers that others are clients of."""
