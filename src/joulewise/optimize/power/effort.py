@@ -15,10 +15,12 @@ class Effort:
         warmup_steps: Steps before the first measured one of a run (caches, autotuning), left out.
         settle_steps, settle_s: Steps and time [s] to let pass after every other change of setting; both must be over.
         min_steps: Steps that are measured at once at least.
+        look_steps: Steps of a first look at most.
         max_steps: Steps that are measured at one setting at most, in all its probes.
         steps_per_setting: The whole search may take this many steps for each candidate, settling included. 25 is
             half of a full sweep with 10 + 40.
-        precision_frac: A probe is long enough once the relative standard errors of its time and its power are below.
+        precision_frac: The first look at a setting takes as many steps, from ``min_steps`` to ``look_steps``, as bring
+            the relative standard errors of its time and its power below this; more only where it matters.
         worth_frac: A probe must be expected to improve the goal by more than this fraction.
         void_retries: How often a voided setting is tried again before it is given up.
         hold_steps: Steps from one report of the choice to the next.
@@ -34,9 +36,10 @@ class Effort:
     settle_steps: int = 3
     settle_s: float = 0.2
     min_steps: int = 5
+    look_steps: int = 10
     max_steps: int = 40
     steps_per_setting: int = 25
-    precision_frac: float = 0.004
+    precision_frac: float = 0.01
     worth_frac: float = 0.002
     void_retries: int = 2
     hold_steps: int = 50
@@ -45,7 +48,14 @@ class Effort:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        least = {"min_steps": 1, "max_steps": 1, "steps_per_setting": 1, "hold_steps": 1, "drift_reports": 1}
+        least = {
+            "min_steps": 1,
+            "max_steps": 1,
+            "look_steps": 1,
+            "steps_per_setting": 1,
+            "hold_steps": 1,
+            "drift_reports": 1,
+        }
         for item in fields(self):
             value = getattr(self, item.name)
             if not least.get(item.name, 0) <= value < float("inf"):

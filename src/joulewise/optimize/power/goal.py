@@ -124,7 +124,7 @@ class Goal:
                 raise
             return Goal(self.limit.quantity).choose(frontier)
 
-    def excess(self, time_s: Floats, energy_j: Floats, fastest_s: float) -> Floats:
+    def excess(self, time_s: Floats, energy_j: Floats, fastest_s: Floats | float) -> Floats:
         """By which fraction points exceed the limit; 0 within it.
 
         Args:
@@ -135,7 +135,7 @@ class Goal:
             return np.zeros_like(time_s)
         most = self.limit.most * (fastest_s if self.limit.of_fastest else 1.0)
         spent = self.limit.quantity(time_s, energy_j)
-        return np.asarray(np.maximum(0.0, spent / most - 1.0)) if most > 0 else np.where(spent > 0, np.inf, 0.0)
+        return np.asarray(np.maximum(0.0, spent / np.maximum(most, 1e-300) - 1.0))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

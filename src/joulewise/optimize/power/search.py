@@ -1,22 +1,26 @@
-"""Which setting to probe next, and when no probe is worth its price any more.
+"""What to probe next, and when no probe is worth its price any more.
 
 Theory of operation
 -------------------
 For every setting, the belief about its time and power (`joulewise.optimize.power.surrogate`) gives a small cloud of
-what it could turn out to be. Each point of the cloud is held against the best probed setting under the goal: by which
-fraction would the cost fall, if that were true and allowed? The mean over the cloud is the expected gain of probing
-there. The setting of the largest is probed next; once the largest is below what a probe is worth, the search ends.
+what a probe there could show. For each point of a cloud, suppose it came true: what would the goal choose then, and how
+much worse would the present choice be? The mean over the cloud is the expected gain of that probe. The setting of the
+largest is probed next; once the largest is below what a probe is worth, the search ends.
 
-Settings that were probed have clouds as well, as wide as their measurements are noisy: one that lies just beyond a
-limit, or level with the best, can gain from being measured for longer, and so can the best itself if it might lie
-beyond a limit. Clear cases get few steps and close ones many.
+One formula decides all: whether to try a new setting, to measure for longer one that lies just beyond a limit or level
+with the best, to make sure of the best itself, or of the fastest, which a slowdown refers to. So clear cases get few
+steps and close ones many. The cloud of a setting is as wide as the probe would move the belief: a new one by almost all
+that is unknown, one that is measured for twice as long by a good half of its standard error.
 
-Before that, clouds of unprobed settings are cut to what the order of the settings allows: a higher setting is not
-slower and does not draw less power than a lower one, up to the roughness that the table has shown. So flat stretches,
-where some other limit binds, need no probe; and a limit on time that a setting exceeds is exceeded by all below it.
+Before that, clouds of new settings are cut to what the order of the settings allows: a higher setting is not slower and
+does not draw less power than a lower one, up to the roughness that the table has shown. So flat stretches, where some
+other limit binds, need no probe; and a limit on time that a setting exceeds is exceeded by all below it.
 
 The first two probes are the highest setting, which is the reference of a slowdown, and the middle. The lowest
 settings can be several times slower: they are tried only if the curve up to there makes them likely to be the best.
+
+Source: expected improvement and one-step value of information, as in Frazier, A Tutorial on Bayesian Optimization,
+section 4 (`frazier2018`); here with limits, and with a price instead of a fixed number of probes.
 """
 
 from __future__ import annotations
@@ -24,13 +28,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.surrogate import Belief, Floats, Rows, believe
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+TIME_SHARES: Floats = (np.arange(15) + 0.5) / 15.0
+POWER_SHARES: Floats = (np.arange(7) + 0.5) / 7.0
+"""A cloud is a grid of equally likely points: these quantiles of time and of power."""
 SLACK = 2.0
 """How many standard deviations the order of settings may be violated by."""
 
@@ -52,12 +57,28 @@ class Measured:
     power_frac: Floats
 
 
-def estimate(count: int, measured: Measured) -> tuple[Floats, Floats]:
-    """Time [s] and energy [J] of a step at each probed setting: the belief, or what was measured where it is exact."""
-    time = believe(count, measured.rows, np.log(measured.time_s), measured.time_frac).mean[measured.rows]
-    power = believe(count, measured.rows, np.log(measured.power_w), measured.power_frac).mean[measured.rows]
-    time_s = np.where(measured.time_frac > 0.0, np.exp(time), measured.time_s)
-    return time_s, time_s * np.where(measured.power_frac > 0.0, np.exp(power), measured.power_w)
+@dataclass(frozen=True)
+class Beliefs:
+    """What is believed of time and power, and what that means for probed settings."""
+
+    time: Belief
+    power: Belief
+    measured: Measured
+
+    @classmethod
+    def of(cls, count: int, measured: Measured) -> Beliefs:
+        """From what was measured of ``count`` settings."""
+        return cls(
+            believe(count, measured.rows, np.log(measured.time_s), measured.time_frac),
+            believe(count, measured.rows, np.log(measured.power_w), measured.power_frac),
+            measured,
+        )
+
+    def known(self) -> tuple[Floats, Floats]:
+        """Time [s] and energy [J] of a step at each probed setting: what was measured where it is exact."""
+        rows, measured = self.measured.rows, self.measured
+        time_s = np.where(measured.time_frac > 0.0, np.exp(self.time.mean[rows]), measured.time_s)
+        return time_s, time_s * np.where(measured.power_frac > 0.0, np.exp(self.power.mean[rows]), measured.power_w)
 
 
 def next_row(count: int, measured: Measured, allowed: frozenset[int], goal: Goal, worth_frac: float) -> int | None:
@@ -81,46 +102,53 @@ def next_row(count: int, measured: Measured, allowed: frozenset[int], goal: Goal
     if not allowed:
         return None
     rows = np.array(sorted(allowed), dtype=np.intp)
-    gains = expected_gains(count, rows, measured, goal)
+    gains = expected_gains(rows, Beliefs.of(count, measured), goal)
     best = int(np.argmax(gains))
     return int(rows[best]) if gains[best] > worth_frac else None
 
 
-def expected_gains(count: int, rows: Rows, measured: Measured, goal: Goal) -> Floats:
-    """Expected gain of probing each of ``rows``, as a fraction of the cost of the best probed setting."""
-    time = believe(count, measured.rows, np.log(measured.time_s), measured.time_frac)
-    power = believe(count, measured.rows, np.log(measured.power_w), measured.power_frac)
-    time_log = _cloud(time, rows, measured, rising=False)[:, :, None]
-    power_log = _cloud(power, rows, measured, rising=True)[:, None, :]
-    time_s = np.exp(time_log + 0.0 * power_log)
-    energy_j = np.exp(time_log + power_log)
-    known_s, known_j = estimate(count, measured)
-    fastest_s = float(known_s.min())
-    excess, cost = goal.excess(known_s, known_j, fastest_s), goal.cost(known_s, known_j)
-    best = int(np.lexsort((cost, excess))[0])
-    new_excess, new_cost = goal.excess(time_s, energy_j, fastest_s), goal.cost(time_s, energy_j)
-    if excess[best] > 0.0:
-        gain = np.maximum(0.0, excess[best] - new_excess)
-    else:
-        scale = cost[best] if cost[best] > 0.0 else 1.0
-        gain = np.where(new_excess > 0.0, 0.0, np.maximum(0.0, (cost[best] - new_cost) / scale))
-        itself = rows == measured.rows[best]
-        gain[itself] = new_excess[itself]
-    return np.asarray(np.einsum("kij,i,j->k", gain, _WEIGHTS, _WEIGHTS))
+def expected_gains(rows: Rows, beliefs: Beliefs, goal: Goal) -> Floats:
+    """Expected gain of probing each of ``rows``, as a fraction of the cost of the present choice."""
+    measured = beliefs.measured
+    time_log = _cloud(beliefs.time, rows, measured, TIME_SHARES, rising=False)[:, :, None]
+    power_log = _cloud(beliefs.power, rows, measured, POWER_SHARES, rising=True)[:, None, :]
+    known_s, known_j = beliefs.known()
+    excess, cost = goal.excess(known_s, known_j, float(known_s.min())), goal.cost(known_s, known_j)
+    choice = int(np.lexsort((cost, excess))[0])
+    scale = cost[choice] if cost[choice] > 0.0 else 1.0
+    # All that would be known: the row itself stands in the last column, instead of in its own if it was probed.
+    shape = (len(rows), len(TIME_SHARES), len(POWER_SHARES), len(known_s) + 1)
+    time_s, energy_j = np.empty(shape), np.empty(shape)
+    time_s[..., :-1], energy_j[..., :-1] = known_s, known_j
+    time_s[..., -1] = np.exp(time_log + 0.0 * power_log)
+    energy_j[..., -1] = np.exp(time_log + power_log)
+    probed, column = np.nonzero(rows[:, None] == measured.rows[None, :])
+    time_s[probed, :, :, column], energy_j[probed, :, :, column] = time_s[probed, ..., -1], energy_j[probed, ..., -1]
+    excess = goal.excess(time_s, energy_j, time_s.min(axis=-1, keepdims=True))
+    cost = goal.cost(time_s, energy_j) / scale
+    least = excess.min(axis=-1, keepdims=True)
+    then = np.where(excess <= least, cost, np.inf).min(axis=-1)
+    now = excess[..., choice] - least[..., 0]
+    gain = now + np.maximum(0.0, cost[..., choice] - then)
+    return np.asarray(gain.mean(axis=(1, 2)))
 
 
-def _cloud(belief: Belief, rows: Rows, measured: Measured, *, rising: bool) -> NDArray[np.float64]:
-    """Logarithms that each of ``rows`` could have: (rows, nodes), cut to the order of the settings."""
-    values = belief.mean[rows, None] + belief.sd[rows, None] * _NODES[None, :]
-    known = belief.mean[measured.rows]
-    slack = SLACK * np.hypot(belief.sd[measured.rows], belief.roughness)
-    for index, row in enumerate(rows):
-        if row in measured.rows:
-            continue
-        below, above = measured.rows < row, measured.rows > row
-        low_side, high_side = (below, above) if rising else (above, below)
-        low = float((known - slack)[low_side].max(initial=-np.inf))
-        high = float((known + slack)[high_side].min(initial=np.inf))
-        if low <= high:
-            values[index] = np.clip(values[index], low, high)
-    return values
+def _cloud(belief: Belief, rows: Rows, measured: Measured, shares: Floats, *, rising: bool) -> Floats:
+    """Logarithms that a probe of each of ``rows`` could show, at quantiles of what the order allows: (rows, shares)."""
+    mean, sd = belief.mean[rows], belief.sd[rows]
+    known, slack = belief.mean[measured.rows], SLACK * np.hypot(belief.sd[measured.rows], belief.roughness)
+    is_lower = measured.rows[None, :] < rows[:, None]
+    is_higher = measured.rows[None, :] > rows[:, None]
+    floor, ceiling = (is_lower, is_higher) if rising else (is_higher, is_lower)
+    low = np.where(floor, known - slack, -np.inf).max(axis=1)
+    high = np.where(ceiling, known + slack, np.inf).min(axis=1)
+    probed = np.isin(rows, measured.rows)
+    free = probed | (low > high)
+    low, high = np.where(free, -np.inf, low), np.where(free, np.inf, high)
+    sd = np.maximum(np.where(probed, np.sqrt(0.5) * sd, sd), 1e-15)
+    # Through the nearer tail, so that a cut far from the mean keeps its digits.
+    sign = np.where(low > mean, -1.0, 1.0)
+    start, end = ndtr(np.stack([low - mean, high - mean]) * sign / sd)
+    inside = ndtri(start[:, None] + (end - start)[:, None] * shares[None, :]) * (sign * sd)[:, None]
+    values = mean[:, None] + np.where(np.isfinite(inside), inside, 0.0)
+    return np.asarray(np.clip(values, low[:, None], high[:, None]))

@@ -20,6 +20,7 @@ Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, section
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -66,24 +67,30 @@ def believe(count: int, rows: Rows, logs: Floats, noise_sd: Floats) -> Belief:
     Shapes:
         rows, logs, noise_sd: (m,), m >= 1; the result has (count,).
     """
-    x = np.linspace(0.0, 1.0, count) if count > 1 else np.zeros(1)
+    kernels, rough = _kernels(count)
     centre = float(logs.mean())
-    means, variances, weights, deviations = [], [], [], []
-    distance = np.abs(x[:, None] - x[None, :])
-    line = LINE_VARIANCE * (1.0 + np.outer(x - 0.5, x - 0.5))
-    for reach, bend, rough in product(REACH, BEND, ROUGHNESS):
-        r = np.sqrt(5.0) * distance / reach
-        kernel = line + bend**2 * (1.0 + r + r**2 / 3.0) * np.exp(-r) + rough**2 * np.eye(count)
-        seen = kernel[np.ix_(rows, rows)] + np.diag(noise_sd**2 + JITTER)
-        factor = np.linalg.cholesky(seen)
-        half = np.linalg.solve(factor, kernel[rows])
-        white = np.linalg.solve(factor, logs - centre)
-        means.append(centre + half.T @ white)
-        variances.append(np.maximum(np.diag(kernel) - (half**2).sum(axis=0), 0.0))
-        weights.append(-0.5 * float(white @ white) - float(np.log(np.diag(factor)).sum()))
-        deviations.append(rough)
-    weight = np.exp(np.array(weights) - max(weights))
+    seen = kernels[:, rows[:, None], rows[None, :]] + np.diag(noise_sd**2 + JITTER)
+    factors = np.linalg.cholesky(seen)
+    half = np.linalg.solve(factors, kernels[:, rows, :])
+    white = np.linalg.solve(factors, np.broadcast_to((logs - centre)[:, None], (len(kernels), len(logs), 1)))[..., 0]
+    means = centre + np.einsum("gmn,gm->gn", half, white)
+    variances = np.maximum(np.diagonal(kernels, axis1=1, axis2=2) - np.einsum("gmn,gmn->gn", half, half), 0.0)
+    likely = -0.5 * (white**2).sum(axis=1) - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    weight = np.exp(likely - likely.max())
     weight /= weight.sum()
-    mean = weight @ np.array(means)
-    variance = weight @ (np.array(variances) + (np.array(means) - mean) ** 2)
-    return Belief(mean, np.sqrt(variance), float(np.sqrt(weight @ np.array(deviations) ** 2)))
+    mean = weight @ means
+    variance = weight @ (variances + (means - mean) ** 2)
+    return Belief(mean, np.sqrt(variance), float(np.sqrt(weight @ rough**2)))
+
+
+@lru_cache(maxsize=4)
+def _kernels(count: int) -> tuple[Floats, Floats]:
+    """Covariance of the settings' logarithms, and roughness, of every combination of the grid: (g, n, n), (g,)."""
+    x = np.linspace(-0.5, 0.5, count) if count > 1 else np.zeros(1)
+    distance = np.sqrt(5.0) * np.abs(x[:, None] - x[None, :])
+    line = LINE_VARIANCE * (1.0 + np.outer(x, x))
+    grid = np.array(list(product(REACH, BEND, ROUGHNESS)))
+    reach, bend, rough = (column[:, None, None] for column in grid.T)
+    r = distance / reach
+    kernels = line + bend**2 * (1.0 + r + r**2 / 3.0) * np.exp(-r) + rough**2 * np.eye(count)
+    return kernels, grid[:, 2]

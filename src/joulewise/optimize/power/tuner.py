@@ -29,7 +29,7 @@ from joulewise.frontier import Frontier
 from joulewise.optimize.power.effort import Effort
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.ledger import Entry, Ledger
-from joulewise.optimize.power.search import estimate, next_row
+from joulewise.optimize.power.search import Beliefs, next_row
 from joulewise.optimize.power.settings import check_candidates, check_outcome, plain, tupled
 from joulewise.optimize.protocol import Outcome, Probe
 from joulewise.records import Provenance
@@ -168,12 +168,13 @@ class PowerTuner:
         best, fastest_s = self.goal.choose_or_nearest(known), float(known.time_s[0])
         return not self.goal.excess(np.array([best.time_s]), np.array([best.energy_j]), fastest_s).any()
 
+    def points(self) -> tuple[Point, ...]:
+        """Time [s] and energy [J] of one step at every setting that was measured, slowest setting first."""
+        return tuple(entry.point(self.candidates[row]) for row, entry in sorted(self._ledger.entries.items()))
+
     def frontier(self) -> Frontier | None:
         """What was measured, as time [s] and energy [J] of one step; None before the first measured step."""
-        if not self._ledger.entries:
-            return None
-        entries = sorted(self._ledger.entries.items())
-        return Frontier.from_points(entry.point(self.candidates[row]) for row, entry in entries)
+        return Frontier.from_points(self.points()) if self._ledger.entries else None
 
     def to_dict(self) -> dict[str, Any]:
         """All that it knows, as JSON.
@@ -245,27 +246,20 @@ class PowerTuner:
         return self._ledger.voids.get(row, 0) <= self.effort.void_retries
 
     def _steps_lacking(self, row: int) -> int:
-        """Steps that a setting that was begun still needs to be known well enough."""
-        entry, effort = self._ledger.entries[row], self.effort
-        if entry.steps >= effort.min_steps and max(self._ledger.errors(entry)) <= effort.precision_frac:
-            return 0
-        wanted = max(self._ledger.steps_for(effort.precision_frac, entry.step_s), entry.steps + effort.min_steps)
-        return max(0, min(wanted, effort.max_steps) - entry.steps)
+        """Steps that a setting that was begun lacks of its first probe, cut short by the end of an epoch."""
+        return max(0, min(self.effort.min_steps, self.effort.max_steps) - self._ledger.entries[row].steps)
 
     def _steps_wanted(self, row: int) -> int:
-        """Steps to measure at a setting now."""
+        """Steps to measure at a setting now: a first look, or twice as long as it was looked at."""
         effort, entries = self.effort, self._ledger.entries
         if self._phase is Phase.CHECK:
             return max(effort.min_steps, effort.max_steps // 2)
-        if row in entries:  # to be known better than well enough: twice as long as it was
+        if row in entries:
             lacking = self._steps_lacking(row) or max(effort.min_steps, entries[row].steps)
             return max(1, min(lacking, effort.max_steps - entries[row].steps))
-        if not entries:
-            return min(effort.min_steps, effort.max_steps)
-        step_s = max(entry.step_s for entry in entries.values())
-        return max(
-            1, min(max(effort.min_steps, self._ledger.steps_for(effort.precision_frac, step_s)), effort.max_steps)
-        )
+        step_s = max((entry.step_s for entry in entries.values()), default=None)
+        wanted = self._ledger.steps_for(effort.precision_frac, step_s) if entries else 0
+        return max(1, min(max(effort.min_steps, wanted), effort.look_steps, effort.max_steps))
 
     def _settle_steps(self) -> int:
         effort, entries = self.effort, self._ledger.entries.values()
@@ -277,7 +271,7 @@ class PowerTuner:
     def _known(self) -> Frontier:
         """The frontier as believed: over ranks, smoothed where measurements are noisy."""
         measured = self._ledger.measured()
-        time_s, energy_j = estimate(len(self.candidates), measured)
+        time_s, energy_j = Beliefs.of(len(self.candidates), measured).known()
         return Frontier.from_arrays(time_s, energy_j, measured.rows.tolist(), Provenance.MODELLED)
 
     def _best_row(self) -> int:
