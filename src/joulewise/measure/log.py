@@ -51,6 +51,12 @@ class Log:
             return True
 
     @property
+    def first_ns(self) -> int | None:
+        """The instant of the first row [ns]."""
+        at_ns = self._columns[0]
+        return int(at_ns[0]) if at_ns else None
+
+    @property
     def last_ns(self) -> int | None:
         """The instant of the last row [ns]."""
         at_ns = self._columns[0]

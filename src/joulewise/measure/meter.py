@@ -27,7 +27,10 @@ from joulewise.measure.synchronise import Wait
 from joulewise.measure.window import Window
 
 if TYPE_CHECKING:
+    from joulewise.measure.baseline import Baseline
+    from joulewise.measure.repeat import Repeated
     from joulewise.measure.steps import Steps
+    from joulewise.measure.timeline import Timeline
 
 T = TypeVar("T")
 PATIENCE_S = 2.0
@@ -96,6 +99,28 @@ class Meter:
     def tick(self) -> float:
         """Read what is due, on a virtual clock; how long nothing will be due [s]."""
         return self.sampler.tick()
+
+    def measure_idle(self, duration_s: float = 10.0) -> Baseline:
+        """Measure idle power for some time [s], and from then on tell net energy beside gross; blocks."""
+        from joulewise.measure.baseline import measure_baseline  # noqa: PLC0415 (as above)
+
+        found = measure_baseline(self, duration_s)
+        self._idle_w.update(found.idle_w)
+        return found
+
+    def repeat_until(
+        self, function: Callable[[], object], *, rel: float = 0.02, max_s: float = 60.0, warm_up: int = 1
+    ) -> Repeated:
+        """Call a function until the energy of a call is known; see `joulewise.measure.repeat.repeat_until`."""
+        from joulewise.measure.repeat import repeat_until  # noqa: PLC0415 (as above)
+
+        return repeat_until(self, function, rel=rel, max_s=max_s, warm_up=warm_up)
+
+    def timeline(self, begin_ns: int | None = None, end_ns: int | None = None) -> Timeline:
+        """What devices were read to be, between two instants [ns]; by default all that is kept."""
+        from joulewise.measure.history import timeline_of  # noqa: PLC0415 (as above)
+
+        return timeline_of(self.sampler, self._epoch_offset_s, begin_ns, end_ns)
 
     def sleep(self, duration_s: float) -> None:
         """Let time pass [s]; on a virtual clock devices are read meanwhile, as the thread does on a real one."""

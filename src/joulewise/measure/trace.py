@@ -58,7 +58,7 @@ class Sensor:
         """Why it gave nothing for some of a window; or nothing."""
         now = [(self.failed_ns, end_ns, self.failure)] if self.failure else []
         outages = [*self._outages, *now]
-        return next((why for since_ns, until_ns, why in outages if since_ns < end_ns and until_ns > begin_ns), "")
+        return next((why for since_ns, until_ns, why in outages if since_ns <= end_ns and until_ns >= begin_ns), "")
 
     def read(self) -> float | None:
         """A value, or None if there is none now. Readings that fail once are left out; it has failed if they go on."""
@@ -287,6 +287,9 @@ class Trace:
             CounterError: If its counter failed and it has no power gauge.
             UsageError: If it was not read at the begin of the window.
         """
+        why = self._blind_at(begin_ns, end_ns)
+        if why and self.gauge is not None:
+            return self.integral(begin_ns, end_ns, f"its counter could not be used: {why}")
         if self._counter is not None:
             try:
                 entry = self.device.capabilities[Kind.ENERGY_COUNTER]
@@ -299,6 +302,11 @@ class Trace:
         if self.gauge is None:
             raise CapabilityError(self.device.identity.uid, "measuring energy", ", ".join(self.device.capabilities))
         return self.integral(begin_ns, end_ns)
+
+    def _blind_at(self, *edges_ns: int) -> str:
+        """Why the counter gave nothing at one of some instants, or nothing: an outage between them loses no energy."""
+        counter = self._counter
+        return "" if counter is None else next(filter(None, (counter.failed_in(at, at) for at in edges_ns)), "")
 
     def integral(self, begin_ns: int, end_ns: int, note: str = "") -> Energy:
         """The same from its power gauge, whatever else it has.
