@@ -11,7 +11,7 @@ from joulewise.devices.simulated.model import ChipModel
 from joulewise.devices.simulated.work import Kernel, Wait
 from joulewise.errors import UsageError
 from joulewise.records import Provenance
-from joulewise.sim.job import JobTable
+from joulewise.sim.job import Floats, JobTable
 from joulewise.wire.power_table import PowerTable
 
 
@@ -45,9 +45,7 @@ def at_limits(chip: ChipModel, kernel: Kernel, wait_s: float = 0.0, *, stride_w:
     return JobTable(f"{chip.identity.model} by limit", settings, step_s, power_w, Provenance.SIMULATED)
 
 
-def _step(
-    chip: ChipModel, kernel: Kernel, wait_s: float, held_mhz: physics.Any, wait_mhz: physics.Any
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _step(chip: ChipModel, kernel: Kernel, wait_s: float, held_mhz: Floats, wait_mhz: Floats) -> tuple[Floats, Floats]:
     """Time [s] and average power [W] of a kernel at the clock it is held to, and a wait after it."""
     if wait_s < 0:
         raise UsageError("a job cannot wait for this long", f"{wait_s!r} s", "give seconds of at least 0")

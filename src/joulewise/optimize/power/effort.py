@@ -40,7 +40,7 @@ class Effort:
     max_steps: int = 40
     steps_per_setting: int = 25
     precision_frac: float = 0.01
-    worth_frac: float = 0.002
+    worth_frac: float = 0.001
     void_retries: int = 2
     hold_steps: int = 50
     drift_frac: float = 0.05

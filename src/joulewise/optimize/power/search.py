@@ -33,8 +33,8 @@ from scipy.special import ndtr, ndtri
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.surrogate import Belief, Floats, Rows, believe
 
-TIME_SHARES: Floats = (np.arange(15) + 0.5) / 15.0
-POWER_SHARES: Floats = (np.arange(7) + 0.5) / 7.0
+TIME_SHARES = np.linspace(0.0, 1.0, 31, dtype=np.float64)[1::2]
+POWER_SHARES = np.linspace(0.0, 1.0, 15, dtype=np.float64)[1::2]
 """A cloud is a grid of equally likely points: these quantiles of time and of power."""
 SLACK = 2.0
 """How many standard deviations the order of settings may be violated by."""

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from joulewise.errors import UsageError
-from joulewise.frontier import Frontier
+from joulewise.frontier import Frontier, Point
 from joulewise.optimize.power.effort import Effort
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.ledger import Entry, Ledger
