@@ -9,7 +9,7 @@ def main() -> None:
     """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
     import typer  # noqa: PLC0415 (a library user who imports joulewise never pays for it)
 
-    from joulewise.cli import agent, calibrate, devices, doctor, export, plan, restore, run, sim  # noqa: PLC0415
+    from joulewise.cli import agent, calibrate, devices, doctor, export, plan, restore, run, sim, top, tune  # noqa: PLC0415
     from joulewise.errors import JoulewiseError  # noqa: PLC0415
 
     app = typer.Typer(
@@ -22,6 +22,8 @@ def main() -> None:
     )
     app.command("plan")(plan.plan)
     app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
+    app.command("tune", context_settings={"allow_interspersed_args": False})(tune.tune)
+    app.command("top")(top.top)
     app.command("devices")(devices.devices)
     app.command("calibrate")(calibrate.calibrate)
     app.command("doctor")(doctor.doctor)

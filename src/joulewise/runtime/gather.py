@@ -43,9 +43,7 @@ def gather(measurement: Measurement | None, *, uses: Sequence[str] = (), failure
     Effects:
         Blocks until all ranks have called, or the time-out of the process group.
     """
-    torch = sys.modules.get("torch")
-    distributed: Any = getattr(torch, "distributed", None)
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+    if _distributed() is not None:
         return gather_torch(measurement, uses=uses, failure=failure)
     if sys.modules.get("mpi4py.MPI") is not None:
         return gather_mpi(measurement, uses=uses, failure=failure)
@@ -58,14 +56,10 @@ def gather_torch(
     """Merge through an initialised process group of torch.distributed; with NCCL, through the current CUDA device.
 
     Raises:
-        MissingExtraError: If torch is not installed.
         UsageError: If torch.distributed is not initialised, or no rank measured.
     """
-    try:
-        distributed: Any = import_module("torch.distributed")
-    except ImportError:
-        raise MissingExtraError("torch") from None
-    if not (distributed.is_available() and distributed.is_initialized()):
+    distributed = _distributed()
+    if distributed is None:
         raise UsageError("torch.distributed is not initialised", "no process group", "call init_process_group first")
     rank, size = distributed.get_rank(group), distributed.get_world_size(group)
     mine = Rank.here(rank, measurement, uses, failure)
@@ -156,6 +150,14 @@ _VARIABLES = (
     ("PMI_RANK", "PMI_SIZE"),
     ("SLURM_PROCID", "SLURM_NTASKS"),
 )
+
+
+def _distributed() -> Any:
+    """torch.distributed if this process imported and initialised it, else None."""
+    torch: Any = sys.modules.get("torch")
+    distributed: Any = getattr(torch, "distributed", None)
+    ready = distributed is not None and distributed.is_available() and distributed.is_initialized()
+    return distributed if ready else None
 
 
 def _read(path: Path, rank: int) -> Rank:

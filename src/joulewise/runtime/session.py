@@ -165,15 +165,17 @@ class JobTuner:
         """Why tuning ended early, or nothing."""
         return self.loop.failure
 
+    def name(self, setting: Hashable) -> str:
+        """A setting for people: its knob and numbers with units."""
+        values = setting if isinstance(setting, tuple) else (setting,)
+        units = ("W" if kind in (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP) else "MHz" for kind in KINDS[self.tunable.knob])
+        return f"{self.tunable.knob} {', '.join(f'{v:g} {unit}' for v, unit in zip(values, units, strict=True))}"
+
     def describe(self) -> str:
         """What it is doing, in a few words."""
         if self.failure:
             return f"not tuning: {self.failure}"
-        value = self.loop.setting
-        numbers = value if isinstance(value, tuple) else (value,)
-        units = ("W" if kind in (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP) else "MHz" for kind in KINDS[self.tunable.knob])
-        text = ", ".join(f"{number:g} {unit}" for number, unit in zip(numbers, units, strict=True))
-        return f"{'holding' if self.is_decided else 'trying'} {text}"
+        return f"{'holding' if self.is_decided else 'trying'} {self.name(self.loop.setting)}"
 
     def __enter__(self) -> Self:
         """Start."""

@@ -96,12 +96,10 @@ def tune(
         that one tunes, and this only tells it of steps.
 
     Example:
-        >>> from joulewise.clock import VirtualClock
-        >>> from joulewise.sim.job import SimulatedJob
-        >>> job = SimulatedJob("v100", steps=400)
-        >>> tuned = tune(job, max_slowdown=1.1, devices=job.devices, clock=job.clock)
-        >>> for batch in tuned:
-        ...     pass
+        >>> from joulewise.sim.training import SimulatedTraining
+        >>> job = SimulatedTraining("v100", steps=400)
+        >>> for batch in (tuned := tune(job, max_slowdown=1.1, devices=job.devices, clock=job.clock)):
+        ...     pass  # train
         >>> tuned.tuner.is_decided
         True
 

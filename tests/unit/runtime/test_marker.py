@@ -15,12 +15,11 @@ OUTPUT = b"epoch 0\nstep 1 loss 3\rstep 2 loss 2\nstep 3 loss 1\nother\nstep 4"
 def test_lines_that_match_are_steps(size: int) -> None:
     reader, writer = os.pipe()
     sink, steps = io.BytesIO(), []
-    with os.fdopen(reader, "rb") as source:
-        thread = pass_on(source, sink, compile_marker(r"^step \d+"), lambda: steps.append(1))
-        with os.fdopen(writer, "wb", buffering=0) as stream:
-            for at in range(0, len(OUTPUT), size):
-                stream.write(OUTPUT[at : at + size])
-        thread.join(timeout=10)
+    thread = pass_on(os.fdopen(reader, "rb"), sink, compile_marker(r"^step \d+"), lambda: steps.append(1))
+    with os.fdopen(writer, "wb", buffering=0) as stream:
+        for at in range(0, len(OUTPUT), size):
+            stream.write(OUTPUT[at : at + size])
+    thread.join(timeout=10)
     assert sink.getvalue() == OUTPUT
     assert len(steps) == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,7 +37,7 @@ def pass_on(source: BinaryIO, sink: BinaryIO, marker: re.Pattern[bytes], on_step
     A line is looked at when it ends, by newline or carriage return (progress bars); bytes are passed on as they come.
 
     Args:
-        source: The program's output.
+        source: The program's output; closed at its end.
         sink: Ours.
         marker: What the end of a step prints.
         on_step: Called in the copying thread.
@@ -47,7 +48,7 @@ def pass_on(source: BinaryIO, sink: BinaryIO, marker: re.Pattern[bytes], on_step
 
     def copy() -> None:
         line = b""
-        while chunk := source.read1(LONGEST_LINE):  # type: ignore[attr-defined]
+        while chunk := os.read(source.fileno(), LONGEST_LINE):
             with suppress(OSError):  # nobody reads us any more; the program is not to be disturbed
                 sink.write(chunk)
                 sink.flush()
@@ -56,6 +57,7 @@ def pass_on(source: BinaryIO, sink: BinaryIO, marker: re.Pattern[bytes], on_step
             for one in whole:
                 if marker.search(one):
                     on_step()
+        source.close()
 
     thread = Thread(target=copy, name="joulewise-marker", daemon=True)
     thread.start()
