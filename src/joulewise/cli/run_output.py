@@ -3,132 +3,163 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from joulewise.devices.device import Device, top_level
-from joulewise.errors import JoulewiseError
-from joulewise.measure.energy import Energy, total
-from joulewise.measure.trace import Trace
+from joulewise.measure.document import measurement_to_dict
+from joulewise.measure.energy import Energy
+from joulewise.measure.measurement import DeviceEnergy, Measurement
 from joulewise.records import Provenance
 from joulewise.wire.envelope import schema_tag
 
-DOCUMENT, VERSION = "run", 1
+if TYPE_CHECKING:
+    from joulewise.measure.footprint import Carbon, Cost, Footprint
+
+DOCUMENT, VERSION = "run", 2
+NO_FACTORS = "cost and carbon are not told: --price and --country or --intensity add them"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One device.
+@dataclass(frozen=True)
+class Summary:
+    """A program that ran, and what devices used meanwhile.
 
     Attributes:
-        device: Who.
-        energy: What it used, or None if that cannot be told.
-        peak_w: The largest power that was seen [W], if any was.
-        summed: Whether it is part of the total.
-        failure: Why energy is missing, or ends early.
+        command: The program and its arguments.
+        exit_code: Its own; negative, minus the signal that ended it.
+        measurement: What was used.
+        footprint: What that cost and emitted, if it was said what a kWh does.
+        silent: Devices that are there and tell no energy, each with the reason.
     """
-
-    device: Device
-    energy: Energy | None
-    peak_w: float | None
-    summed: bool
-    failure: str
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A program that ran, and what devices used meanwhile. A negative exit code is minus the signal that ended it."""
 
     command: tuple[str, ...]
     exit_code: int
-    duration_s: float
-    rows: tuple[Row, ...]
+    measurement: Measurement
+    footprint: Footprint | None = None
+    silent: tuple[str, ...] = ()
 
     @property
-    def total(self) -> Energy | None:
-        """What the devices used that no other of them includes; None if there is none."""
-        summed = [row.energy for row in self.rows if row.summed and row.energy is not None]
-        return total(summed) if summed else None
-
-
-def summary_of(command: Sequence[str], code: int, traces: Sequence[Trace], begin_ns: int, end_ns: int) -> Summary:
-    """Sum up; devices that have no sensor for energy are left out."""
-    told: list[tuple[Trace, Energy | None, str]] = []
-    for trace in traces:
-        if not trace.senses and not trace.failure:
-            continue
-        try:
-            told.append((trace, trace.energy(begin_ns, end_ns), trace.failure))
-        except JoulewiseError as error:
-            told.append((trace, None, trace.failure or str(error)))
-    counted = top_level(trace.device for trace, energy, _ in told if energy is not None)
-    summed = {device.identity.uid for device in counted}
-    rows = [
-        Row(
-            trace.device,
-            energy,
-            trace.peak_w(begin_ns, end_ns),
-            energy is not None and trace.device.identity.uid in summed,
-            failure,
-        )
-        for trace, energy, failure in told
-    ]
-    return Summary(tuple(command), code, (end_ns - begin_ns) * 1e-9, tuple(rows))
+    def ended(self) -> str:
+        """How it ended, for people."""
+        return f"exit code {self.exit_code}" if self.exit_code >= 0 else f"ended by signal {-self.exit_code}"
 
 
 def lines(summary: Summary) -> list[str]:
     """For people; every line about a simulated device says that it is."""
-    ended = f"exit code {summary.exit_code}" if summary.exit_code >= 0 else f"ended by signal {-summary.exit_code}"
-    said = [f"{summary.command[0]}: {summary.duration_s:.3f} s, {ended}"]
-    for row in summary.rows:
-        who = row.device.identity
-        name = f"{who.model} ({who.scope}, {who.uid})"
-        mark = _mark(who.provenance)
-        if row.energy is not None:
-            power = f"mean {row.energy.energy_j / summary.duration_s:.4g} W"
-            power += "" if row.peak_w is None else f", peak {row.peak_w:.4g} W"
-            within = "" if row.summed else f", within {who.parent}"
-            said.append(f"{name}: {_figure(row.energy)}, {power}{within}{mark}")
-            said += [f"{name}: {warning}{mark}" for warning in row.energy.warnings]
-        if row.failure:
-            said.append(f"{name}: {'not read to the end' if row.energy else 'no energy'}: {row.failure}{mark}")
-    both = summary.total
-    if both is not None and len(summary.rows) > 1:
-        count = sum(row.summed for row in summary.rows)
-        said.append(f"total of {count} device{'' if count == 1 else 's'}: {_figure(both)}{_mark(both.provenance)}")
+    measurement = summary.measurement
+    said = [f"{summary.command[0]}: {measurement.duration_s:.3f} s, {summary.ended}"]
+    for one in measurement.devices:
+        said += _device(one, measurement)
+    both = measurement.total
+    if both is not None and len(measurement.devices) > 1:
+        count = sum(one.in_total and one.energy is not None for one in measurement.devices)
+        power = f"mean {measurement.mean_power_w:.4g} W"
+        name = f"total of {count} device{'' if count == 1 else 's'}"
+        said.append(f"{name}: {figure(both)}, {power}{mark(both.provenance)}")
+    devices_said = [f"{one.identity.uid}: " for one in measurement.devices]
+    said += [one for one in measurement.warnings if not one.startswith(tuple(devices_said))]
+    said += footprint_lines(summary.footprint) if summary.footprint is not None else []
+    said += [NO_FACTORS] if summary.footprint is None and both is not None else []
+    said += [f"not measured: {reason}" for reason in summary.silent]
+    if both is None and not measurement.devices:
+        said.append("no device that tells energy was found; joulewise doctor says why")
     return [f"joulewise: {line}" for line in said]
 
 
-def document(summary: Summary) -> str:
-    """The same as JSON."""
+def _device(one: DeviceEnergy, measurement: Measurement) -> list[str]:
+    who = one.identity
+    name, worth = f"{who.model} ({who.scope}, {who.uid})", mark(who.provenance)
+    said = []
+    if one.energy is not None:
+        power = f"mean {one.energy.energy_j / measurement.duration_s:.4g} W" if measurement.duration_s else "no time"
+        power += "" if one.peak_w is None else f", peak {one.peak_w:.4g} W"
+        within = "" if one.in_total else f", within {who.parent}"
+        said.append(f"{name}: {figure(one.energy)}, {power}{within}{worth}")
+        said += [f"{name}: {warning}{worth}" for warning in one.energy.warnings]
+    if one.failure:
+        said.append(f"{name}: {'not read to the end' if one.energy else 'no energy'}: {one.failure}{worth}")
+    return said
+
+
+def figure(energy: Energy) -> str:
+    """An energy with its bounds and method."""
+    return f"{energy.energy_j:.4g} J ({energy.lo_j:.4g} to {energy.hi_j:.4g}), {energy.method}"
+
+
+def mark(provenance: Provenance) -> str:
+    """What follows every figure that was not measured."""
+    return "" if provenance is Provenance.MEASURED else f" [{provenance}]"
+
+
+def footprint_lines(footprint: Footprint) -> list[str]:
+    """Cost and carbon, each with bounds and where its factor is from."""
+    worth = mark(footprint.provenance)
+    said = []
+    if footprint.cost is not None:
+        said.append(f"cost: {cost_figure(footprint.cost)}: {cost_source(footprint.cost)}{worth}")
+    if footprint.carbon is not None:
+        said.append(f"carbon: {carbon_figure(footprint.carbon)}: {carbon_source(footprint.carbon)}{worth}")
+    return said + [f"cost and carbon: {warning}{worth}" for warning in footprint.warnings]
+
+
+def cost_figure(cost: Cost) -> str:
+    """An amount with its bounds."""
+    return f"{cost.amount:.3g} {cost.currency}{_between(cost.lo, cost.hi)}"
+
+
+def cost_source(cost: Cost) -> str:
+    """Where a price is from."""
+    return f"{cost.price_per_kwh:.4g} per kWh, {cost.source}" + (f", {cost.year}" if cost.year else "")
+
+
+def carbon_figure(carbon: Carbon) -> str:
+    """A mass with its bounds."""
+    factor, unit = (1e-3, "kg") if carbon.carbon_g >= 1e4 else (1.0, "g") if carbon.carbon_g >= 0.1 else (1e3, "mg")
+    lo, hi = (None if bound is None else bound * factor for bound in (carbon.lo_g, carbon.hi_g))
+    return f"{carbon.carbon_g * factor:.3g} {unit} CO2e{_between(lo, hi)}"
+
+
+def carbon_source(carbon: Carbon) -> str:
+    """Where an intensity is from, and what it is."""
+    parts = [f"{carbon.g_per_kwh:.4g} g/kWh", carbon.region, str(carbon.year or ""), str(carbon.kind)]
+    parts += [f"{carbon.basis}-based", str(carbon.scope), carbon.source, *carbon.notes]
+    return ", ".join(part for part in parts if part)
+
+
+def _between(lo: float | None, hi: float | None) -> str:
+    return "" if lo is None or hi is None else f" ({lo:.3g} to {hi:.3g})"
+
+
+def document(summary: Summary, **more: Any) -> str:
+    """The same as JSON; ``more`` is written beside."""
     entry: dict[str, Any] = {
         "schema": schema_tag(DOCUMENT, VERSION),
         "command": summary.command,
         "exit_code": summary.exit_code,
-        "duration_s": summary.duration_s,
-        "devices": [_entry(row, summary.duration_s) for row in summary.rows],
-        "total": None if summary.total is None else asdict(summary.total),
+        **summed(summary.measurement),
+        "footprint": None if summary.footprint is None else plain(asdict(summary.footprint)),
+        "not_measured": summary.silent,
+        **more,
+        "measurement": measurement_to_dict(summary.measurement),
     }
-    return json.dumps(entry, indent=2) + "\n"
+    return json.dumps(entry, indent=2, allow_nan=False) + "\n"
 
 
-def _entry(row: Row, duration_s: float) -> dict[str, Any]:
-    energy = row.energy
+def summed(measurement: Measurement) -> dict[str, Any]:
+    """The figures that most readers want, which the measurement implies."""
+    total = measurement.total
     return {
-        **asdict(row.device.identity),
-        "provenance": row.device.identity.provenance,
-        "energy": None if energy is None else asdict(energy),
-        "mean_power_w": None if energy is None else energy.energy_j / duration_s,
-        "peak_power_w": row.peak_w,
-        "in_total": row.summed,
-        "failure": row.failure or None,
+        "duration_s": measurement.duration_s,
+        "total": None if total is None else plain(asdict(total)),
+        "mean_power_w": None if total is None else measurement.mean_power_w,
     }
 
 
-def _figure(energy: Energy) -> str:
-    return f"{energy.energy_j:.4g} J ({energy.lo_j:.4g} to {energy.hi_j:.4g}), {energy.method}"
-
-
-def _mark(provenance: Provenance) -> str:
-    return "" if provenance is Provenance.MEASURED else f" [{provenance}]"
+def plain(value: Any) -> Any:
+    """Only what JSON has: figures that are not finite are written as text."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(one) for one in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -45,7 +45,7 @@ def nvml(
             paths = [str(library), os.environ.get("LD_LIBRARY_PATH", "")]
             seen = {"LD_LIBRARY_PATH": os.pathsep.join(filter(None, paths)), "JOULEWISE_NVML_PAGE": str(page.path)}
             load = partial(_keep_busy, twins, clock, busy)
-            code = run_forwarding(command, {**os.environ, **seen}, load)
+            code = run_forwarding(command, {**os.environ, **seen}, load).code
     if code < 0:
         end_by_signal(-code)
     raise typer.Exit(code)
