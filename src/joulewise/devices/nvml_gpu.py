@@ -9,6 +9,7 @@ from types import MappingProxyType
 from joulewise.devices.capabilities import Capabilities, Kind
 from joulewise.devices.device import Identity
 from joulewise.devices.nvml_library import NvmlLibrary
+from joulewise.devices.processes import ProcessUtilisation
 from joulewise.errors import CapabilityError, CounterError
 
 FIELD_AVERAGE_POWER, FIELD_INSTANT_POWER = 185, 186
@@ -157,6 +158,11 @@ class NvmlModule(NvmlPart):
 class NvmlSlice(NvmlPart):
     """A MIG slice. NVML repeats its board's figures for it, so it has none of its own."""
 
+    def read_compute_slices(self) -> int:
+        """How many of the board's compute slices it holds."""
+        attributes = self._library.call(self.identity.uid, "nvmlDeviceGetAttributes_v2", self._handle)
+        return int(attributes.gpuInstanceSliceCount)
+
 
 class NvmlGpu(NvmlPart):
     """A GPU."""
@@ -186,6 +192,16 @@ class NvmlGpu(NvmlPart):
         """Processes that compute on it."""
         found = self._library.call(self.identity.uid, "nvmlDeviceGetComputeRunningProcesses", self._handle)
         return tuple(NvmlProcess(process.pid, process.usedGpuMemory) for process in found)
+
+    def read_process_utilisation(self, since_us: int) -> tuple[ProcessUtilisation, ...]:
+        """How busy each process kept the multiprocessors; under MIG the driver does not tell.
+
+        Raises:
+            CapabilityError: If it does not tell.
+        """
+        samples = self._library.read_process_samples(self.identity.uid, self._handle, since_us)
+        known = (one for one in samples if one.timeStamp > since_us)  # the array may hold zeros behind the last
+        return tuple(ProcessUtilisation(one.pid, one.timeStamp, one.smUtil / 100) for one in known)
 
     def read_power_limits(self) -> PowerLimits:
         """All five power limits."""

@@ -23,6 +23,7 @@ from joulewise.errors import (
 PRIVILEGE = "CAP_SYS_ADMIN"
 INSTALL = str(MissingExtraError("nvidia"))
 
+SUCCESS = 0
 INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND = 2, 3, 4, 6
 DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, FUNCTION_NOT_FOUND = 9, 12, 13
 VERSIONS_DIFFER, FREQUENCY_NOT_SUPPORTED = 18, 24
@@ -75,6 +76,20 @@ class NvmlLibrary:
         try:
             return getattr(self._binding, name)(*arguments)
         except self._binding.NVMLError as error:
+            raise translated(error.value, str(error), device, name) from error
+
+    def read_process_samples(self, device: str, handle: object, since_us: int) -> list[Any]:
+        """Samples of how busy processes kept a GPU since an instant of the driver [us]; none if nobody did.
+
+        Raises:
+            JoulewiseError: As `call`.
+        """
+        name = "nvmlDeviceGetProcessUtilization"
+        try:
+            return list(getattr(self._binding, name)(handle, since_us))
+        except self._binding.NVMLError as error:
+            if error.value in (SUCCESS, NOT_FOUND):  # the binding takes "no sample" for an error, whatever its code
+                return []
             raise translated(error.value, str(error), device, name) from error
 
     def read_field(self, device: str, handle: object, field: int, scope: int = 0) -> int | float:

@@ -26,7 +26,7 @@ class _InjectedError(ctypes.Structure):
 
 
 class _Process(ctypes.Structure):
-    _fields_ = (("memory_bytes", _U64), ("pid", _U32), ("reserved", _U32))
+    _fields_ = (("memory_bytes", _U64), ("pid", _U32), ("busy_percent", _U32))
 
 
 class _Slice(ctypes.Structure):
@@ -74,10 +74,13 @@ class GpuPage(ctypes.Structure):
         self.memory_clocks_mhz[: len(memory)] = memory
         self.core_clock_count, self.memory_clock_count = len(core), len(memory)
 
-    def set_processes(self, memory_bytes_of: Mapping[int, int]) -> None:
-        """Say which processes use the GPU: memory [bytes] by pid."""
+    def set_processes(
+        self, memory_bytes_of: Mapping[int, int], busy_percent_of: Mapping[int, int] | None = None
+    ) -> None:
+        """Say which processes use the GPU: memory [bytes] by pid, and in which part of the time they compute [%]."""
+        busy = busy_percent_of or {}
         for entry, (pid, memory_bytes) in zip(self.processes, memory_bytes_of.items(), strict=False):
-            entry.pid, entry.memory_bytes = pid, memory_bytes
+            entry.pid, entry.memory_bytes, entry.busy_percent = pid, memory_bytes, busy.get(pid, 0)
         self.process_count = min(len(memory_bytes_of), MAX_PROCESSES)
 
     def set_slices(self, slices: Sequence[tuple[str, int]]) -> None:

@@ -61,7 +61,7 @@ class CpuTimeRecorder:
     def __post_init__(self) -> None:
         """Begin now."""
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
-        self._last_ns, self._machine_s = self.host.clock.now_ns(), self._read_machine()[0]
+        self.last_ns, self._machine_s = self.host.clock.now_ns(), self._read_machine()[0]
         self._of = self._read_processes()
 
     @property
@@ -76,16 +76,16 @@ class CpuTimeRecorder:
             What was used since, the rest of the machine included as `UNATTRIBUTED`.
         """
         machine_s, of, now_ns = self._read_machine()[0], self._read_processes(), self.host.clock.now_ns()
-        if now_ns <= self._last_ns:
+        if now_ns <= self.last_ns:
             return ()
         used: dict[str, float] = {}
         for (pid, started), cpu_s in of.items():
             used[pid] = used.get(pid, 0.0) + max(0.0, cpu_s - self._of.get((pid, started), 0.0))
         rest_s = max(0.0, machine_s - self._machine_s - sum(used.values()))
         used[UNATTRIBUTED] = rest_s
-        found = [Use(key, self._last_ns, now_ns, amount) for key, amount in used.items() if amount > 0]
+        found = [Use(key, self.last_ns, now_ns, amount) for key, amount in used.items() if amount > 0]
         self.uses += found
-        self._last_ns, self._machine_s, self._of = now_ns, machine_s, of
+        self.last_ns, self._machine_s, self._of = now_ns, machine_s, of
         for use in found:
             if use.key != UNATTRIBUTED and use.key not in self.processes:
                 self.processes[use.key] = self._facts(use.key)

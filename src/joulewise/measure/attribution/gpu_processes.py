@@ -45,7 +45,7 @@ class GpuProcessRecorder:
         self._lister: ProcessLister = self.device
         samples = self._lister.read_process_utilisation(0)
         self._since_us = max((sample.at_us for sample in samples), default=0)
-        self._last_ns = self.clock.now_ns()
+        self.last_ns = self.clock.now_ns()
 
     def mark(self) -> Sequence[Use]:
         """Ask now; what is told counts since the last time. About once a second is often enough.
@@ -55,19 +55,19 @@ class GpuProcessRecorder:
         """
         samples = self._lister.read_process_utilisation(self._since_us)
         now_ns = self.clock.now_ns()
-        if now_ns <= self._last_ns:
+        if now_ns <= self.last_ns:
             return ()
-        elapsed_s = (now_ns - self._last_ns) * 1e-9
+        elapsed_s = (now_ns - self.last_ns) * 1e-9
         of: dict[int, list[float]] = {}
         for sample in samples:
             of.setdefault(sample.pid, []).append(sample.compute_frac)
         found = [
-            Use(str(pid), self._last_ns, now_ns, sum(fracs) / len(fracs) * elapsed_s)
+            Use(str(pid), self.last_ns, now_ns, sum(fracs) / len(fracs) * elapsed_s)
             for pid, fracs in sorted(of.items())
         ]
         self.uses += found
         self._since_us = max((sample.at_us for sample in samples), default=self._since_us)
-        self._last_ns = now_ns
+        self.last_ns = now_ns
         return found
 
 

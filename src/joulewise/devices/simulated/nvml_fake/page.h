@@ -33,7 +33,7 @@ struct injected_error {
 struct process {
     uint64_t memory_bytes;
     uint32_t pid;
-    uint32_t reserved;
+    uint32_t busy_percent; /* of the time in which it computes */
 };
 
 struct slice { /* a MIG slice */

@@ -116,6 +116,31 @@ API nvmlDeviceGetComputeRunningProcesses_v3(handle device, unsigned *count, stru
 API nvmlDeviceGetComputeRunningProcesses_v2(handle device, unsigned *count, struct process_info *out) {
     return nvmlDeviceGetComputeRunningProcesses_v3(device, count, out);
 }
+
+struct process_sample {
+    unsigned pid;
+    unsigned long long at_us;
+    unsigned busy_percent, memory_percent, encoder_percent, decoder_percent;
+};
+API nvmlDeviceGetProcessUtilization(handle device, struct process_sample *out, unsigned *count,
+                                    unsigned long long since_us) {
+    ON_GPU(gpu, device);
+    NEED(count);
+    if (gpu->slice_count) return NOT_SUPPORTED;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    unsigned long long at_us = now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+    unsigned busy = 0, room = *count;
+    for (uint32_t i = 0; i < gpu->process_count; ++i) {
+        if (!gpu->processes[i].busy_percent) continue;
+        if (out && busy < room)
+            out[busy] = (struct process_sample){gpu->processes[i].pid, at_us, gpu->processes[i].busy_percent, 0, 0, 0};
+        ++busy;
+    }
+    *count = busy;
+    if (!busy || at_us <= since_us) return NOT_FOUND;
+    return out && busy <= room ? SUCCESS : INSUFFICIENT_SIZE;
+}
 API nvmlDeviceGetGraphicsRunningProcesses_v3(handle device, unsigned *count, struct process_info *out) {
     ON_GPU(gpu, device);
     (void)out;

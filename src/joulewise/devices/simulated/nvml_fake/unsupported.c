@@ -22,7 +22,6 @@ ABSENT_ON_GPU(nvmlDeviceGetEncoderUtilization, unsigned *out, unsigned *period_u
 ABSENT_ON_GPU(nvmlDeviceGetFanSpeed, unsigned *out)
 ABSENT_ON_GPU(nvmlDeviceGetNumFans, unsigned *out)
 ABSENT_ON_GPU(nvmlDeviceGetPcieThroughput, unsigned counter, unsigned *out)
-ABSENT_ON_GPU(nvmlDeviceGetProcessUtilization, void *out, unsigned *count, unsigned long long since)
 ABSENT_ON_GPU(nvmlDeviceGetSamples, unsigned kind, unsigned long long since, unsigned *type, unsigned *count, void *out)
 ABSENT_ON_GPU(nvmlDeviceGetTemperatureThreshold, unsigned which, unsigned *out)
 ABSENT_ON_GPU(nvmlDeviceGetTotalEccErrors, unsigned kind, unsigned counter, unsigned long long *out)
