@@ -59,33 +59,59 @@ class Measured:
 
 @dataclass(frozen=True)
 class Beliefs:
-    """What is believed of time and power, and what that means for probed settings."""
+    """What is believed of time and power of every setting.
 
-    time: Belief
-    power: Belief
+    Attributes:
+        arms: Ranks of each arm, from its slowest setting to the fastest of all. One knob has one arm; of two knobs each
+            has its own, and both end where nothing holds back.
+        time, power: Beliefs of each arm.
+        measured: What they rest on.
+    """
+
+    arms: tuple[Rows, ...]
+    time: tuple[Belief, ...]
+    power: tuple[Belief, ...]
     measured: Measured
 
     @classmethod
-    def of(cls, count: int, measured: Measured) -> Beliefs:
-        """From what was measured of ``count`` settings."""
-        return cls(
-            believe(count, measured.rows, np.log(measured.time_s), measured.time_frac),
-            believe(count, measured.rows, np.log(measured.power_w), measured.power_frac),
-            measured,
-        )
+    def of(cls, arms: tuple[Rows, ...], measured: Measured) -> Beliefs:
+        """From what was measured; an arm of which nothing was measured is believed to be flat, for want of anything."""
+        time = tuple(_arm(arm, measured.rows, measured.time_s, measured.time_frac) for arm in arms)
+        power = tuple(_arm(arm, measured.rows, measured.power_w, measured.power_frac) for arm in arms)
+        return cls(arms, time, power, measured)
+
+    def _at(self, beliefs: tuple[Belief, ...]) -> Floats:
+        """Mean logarithms at the measured rows; where arms meet, of the last."""
+        means = np.empty(int(max(arm[-1] for arm in self.arms)) + 1)
+        for arm, belief in zip(self.arms, beliefs, strict=True):
+            means[arm] = belief.mean
+        return means[self.measured.rows]
 
     def known(self) -> tuple[Floats, Floats]:
         """Time [s] and energy [J] of a step at each probed setting: what was measured where it is exact."""
-        rows, measured = self.measured.rows, self.measured
-        time_s = np.where(measured.time_frac > 0.0, np.exp(self.time.mean[rows]), measured.time_s)
-        return time_s, time_s * np.where(measured.power_frac > 0.0, np.exp(self.power.mean[rows]), measured.power_w)
+        measured = self.measured
+        time_s = np.where(measured.time_frac > 0.0, np.exp(self._at(self.time)), measured.time_s)
+        return time_s, time_s * np.where(measured.power_frac > 0.0, np.exp(self._at(self.power)), measured.power_w)
+
+    def cloud(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Times [s] and energies [J] that a probe of each row could show; (rows, 15, 7)."""
+        time_log, power_log = np.empty((len(rows), len(TIME_SHARES))), np.empty((len(rows), len(POWER_SHARES)))
+        for arm, time, power in zip(self.arms, self.time, self.power, strict=True):
+            here = np.isin(rows, arm)
+            inside, seen = np.searchsorted(arm, rows[here]), np.flatnonzero(np.isin(arm, self.measured.rows))
+            time_log[here] = _quantiles(time, inside, seen, TIME_SHARES, rising=False)
+            power_log[here] = _quantiles(power, inside, seen, POWER_SHARES, rising=True)
+        time_s = np.exp(time_log[:, :, None] + 0.0 * power_log[:, None, :])
+        return time_s, time_s * np.exp(power_log[:, None, :])
 
 
-def next_row(count: int, measured: Measured, allowed: frozenset[int], goal: Goal, worth_frac: float) -> int | None:
+def next_row(
+    arms: tuple[Rows, ...], measured: Measured, allowed: frozenset[int], goal: Goal, worth_frac: float
+) -> int | None:
     """Decide what to probe next.
 
     Args:
-        count: Number of settings.
+        arms: Ranks of each arm, slowest first; see `Beliefs`.
         measured: What was probed.
         allowed: Ranks that may be probed, or probed for longer.
         goal: What the search is for.
@@ -94,15 +120,15 @@ def next_row(count: int, measured: Measured, allowed: frozenset[int], goal: Goal
     Returns:
         A rank of ``allowed``, or None if no probe is worth it.
     """
-    fresh = sorted(allowed - set(measured.rows.tolist()))
-    if len(measured.rows) == 0:
-        return fresh[-1] if fresh else None
-    if len(measured.rows) == 1 and fresh:
-        return fresh[(len(fresh) - 1) // 2]
-    if not allowed:
+    for arm in arms:
+        fresh = [int(row) for row in arm if int(row) in allowed and row not in measured.rows]
+        seen = int(np.isin(arm, measured.rows).sum())
+        if fresh and seen < 2:
+            return fresh[-1] if seen == 0 else fresh[(len(fresh) - 1) // 2]
+    if not allowed or len(measured.rows) == 0:
         return None
     rows = np.array(sorted(allowed), dtype=np.intp)
-    gains = expected_gains(rows, Beliefs.of(count, measured), goal)
+    gains = expected_gains(rows, Beliefs.of(arms, measured), goal)
     best = int(np.argmax(gains))
     return int(rows[best]) if gains[best] > worth_frac else None
 
@@ -110,8 +136,6 @@ def next_row(count: int, measured: Measured, allowed: frozenset[int], goal: Goal
 def expected_gains(rows: Rows, beliefs: Beliefs, goal: Goal) -> Floats:
     """Expected gain of probing each of ``rows``, as a fraction of the cost of the present choice."""
     measured = beliefs.measured
-    time_log = _cloud(beliefs.time, rows, measured, TIME_SHARES, rising=False)[:, :, None]
-    power_log = _cloud(beliefs.power, rows, measured, POWER_SHARES, rising=True)[:, None, :]
     known_s, known_j = beliefs.known()
     excess, cost = goal.excess(known_s, known_j, float(known_s.min())), goal.cost(known_s, known_j)
     choice = int(np.lexsort((cost, excess))[0])
@@ -120,8 +144,7 @@ def expected_gains(rows: Rows, beliefs: Beliefs, goal: Goal) -> Floats:
     shape = (len(rows), len(TIME_SHARES), len(POWER_SHARES), len(known_s) + 1)
     time_s, energy_j = np.empty(shape), np.empty(shape)
     time_s[..., :-1], energy_j[..., :-1] = known_s, known_j
-    time_s[..., -1] = np.exp(time_log + 0.0 * power_log)
-    energy_j[..., -1] = np.exp(time_log + power_log)
+    time_s[..., -1], energy_j[..., -1] = beliefs.cloud(rows)
     probed, column = np.nonzero(rows[:, None] == measured.rows[None, :])
     time_s[probed, :, :, column], energy_j[probed, :, :, column] = time_s[probed, ..., -1], energy_j[probed, ..., -1]
     excess = goal.excess(time_s, energy_j, time_s.min(axis=-1, keepdims=True))
@@ -133,21 +156,27 @@ def expected_gains(rows: Rows, beliefs: Beliefs, goal: Goal) -> Floats:
     return np.asarray(gain.mean(axis=(1, 2)))
 
 
-def _cloud(belief: Belief, rows: Rows, measured: Measured, shares: Floats, *, rising: bool) -> Floats:
+def _arm(arm: Rows, rows: Rows, values: Floats, noise_frac: Floats) -> Belief:
+    """Belief of the settings of one arm."""
+    seen = np.isin(rows, arm)
+    if not seen.any():
+        return Belief(np.zeros(len(arm)), np.zeros(len(arm)), 0.0)
+    return believe(len(arm), np.searchsorted(arm, rows[seen]), np.log(values[seen]), noise_frac[seen])
+
+
+def _quantiles(belief: Belief, rows: Rows, seen: Rows, shares: Floats, *, rising: bool) -> Floats:
     """Logarithms that a probe of each of ``rows`` could show, at quantiles of what the order allows: (rows, shares)."""
     mean, sd = belief.mean[rows], belief.sd[rows]
-    known, slack = belief.mean[measured.rows], SLACK * np.hypot(belief.sd[measured.rows], belief.roughness)
-    is_lower = measured.rows[None, :] < rows[:, None]
-    is_higher = measured.rows[None, :] > rows[:, None]
+    known, slack = belief.mean[seen], SLACK * np.hypot(belief.sd[seen], belief.roughness)
+    is_lower, is_higher = seen[None, :] < rows[:, None], seen[None, :] > rows[:, None]
     floor, ceiling = (is_lower, is_higher) if rising else (is_higher, is_lower)
-    low = np.where(floor, known - slack, -np.inf).max(axis=1)
-    high = np.where(ceiling, known + slack, np.inf).min(axis=1)
-    probed = np.isin(rows, measured.rows)
+    low = np.where(floor, known - slack, -np.inf).max(axis=1, initial=-np.inf)
+    high = np.where(ceiling, known + slack, np.inf).min(axis=1, initial=np.inf)
+    probed = np.isin(rows, seen)
     free = probed | (low > high)
     low, high = np.where(free, -np.inf, low), np.where(free, np.inf, high)
     sd = np.maximum(np.where(probed, np.sqrt(0.5) * sd, sd), 1e-15)
-    # Through the nearer tail, so that a cut far from the mean keeps its digits.
-    sign = np.where(low > mean, -1.0, 1.0)
+    sign = np.where(low > mean, -1.0, 1.0)  # through the nearer tail, so that a far cut keeps its digits
     start, end = ndtr(np.stack([low - mean, high - mean]) * sign / sd)
     inside = ndtri(start[:, None] + (end - start)[:, None] * shares[None, :]) * (sign * sd)[:, None]
     values = mean[:, None] + np.where(np.isfinite(inside), inside, 0.0)

@@ -27,6 +27,19 @@ def check_candidates(candidates: Sequence[Hashable]) -> tuple[Hashable, ...]:
     return settings
 
 
+def check_arms(arms: Sequence[int], count: int) -> tuple[int, ...]:
+    """The ranks at which arms begin.
+
+    Raises:
+        UsageError: If they do not rise from 0, or one holds no candidate beside the last.
+    """
+    starts = tuple(arms)
+    if starts != tuple(sorted(set(starts))) or starts[:1] != (0,) or starts[-1] >= max(count - 1, 1):
+        seen = f"arms at {starts} of {count} candidates"
+        raise UsageError("the arms are not usable", seen, "give rising ranks from 0 on, below the last")
+    return starts
+
+
 def check_outcome(outcome: Outcome, candidates: tuple[Hashable, ...]) -> int:
     """The rank of an outcome's setting; a void one and one without steps need no figures.
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
@@ -30,7 +30,7 @@ from joulewise.optimize.power.effort import Effort
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.ledger import Entry, Ledger
 from joulewise.optimize.power.search import Beliefs, next_row
-from joulewise.optimize.power.settings import check_candidates, check_outcome, plain, tupled
+from joulewise.optimize.power.settings import check_arms, check_candidates, check_outcome, plain, tupled
 from joulewise.optimize.protocol import Outcome, Probe
 from joulewise.records import Provenance
 from joulewise.wire.envelope import open_envelope, schema_tag
@@ -56,11 +56,13 @@ class PowerTuner:
         candidates: Settings from the slowest to the fastest: power limits, clocks, or pairs; opaque, none twice.
         goal: What to find.
         effort: How much may be spent.
-        known: The frontier of one step from an earlier run, to start from; settings that are no candidates are left
-            out.
+        known: What an earlier run knew of one step, such as its frontier, to start from; settings that are no
+            candidates are left out.
+        arms: Ranks at which an arm begins. Of two knobs, candidates are those of the first with the second at its
+            highest, slowest first, then those of the second with the first at its highest; the last is common to both.
 
     Raises:
-        UsageError: If there is no candidate, or one stands twice.
+        UsageError: If there is no candidate, one stands twice, or arms do not begin at rising ranks from 0.
 
     Example:
         >>> from joulewise.optimize.protocol import Outcome
@@ -81,10 +83,16 @@ class PowerTuner:
         goal: Goal,
         effort: Effort | None = None,
         *,
-        known: Frontier | None = None,
+        known: Iterable[Point] | None = None,
+        arms: Sequence[int] = (0,),
     ) -> None:
         """Begin to search, or to check what is known."""
-        self.candidates = check_candidates(candidates)
+        self.candidates, self.arms = check_candidates(candidates), check_arms(arms, len(candidates))
+        last = len(self.candidates) - 1
+        ends = [*self.arms[1:], last]
+        self._arms = tuple(
+            np.array([*range(start, end), last], dtype=np.intp) for start, end in zip(self.arms, ends, strict=True)
+        )
         self.goal, self.effort = goal, effort or Effort()
         self._ledger, self._phase = Ledger(), Phase.SEARCH
         self._spent_steps = self._searches = self._doubts = 0
@@ -185,6 +193,7 @@ class PowerTuner:
         return {
             "schema": schema_tag(SCHEMA, VERSION),
             "candidates": [plain(setting) for setting in self.candidates],
+            "arms": list(self.arms),
             "goal": self.goal.to_dict(),
             "effort": asdict(self.effort),
             "phase": str(self._phase),
@@ -202,7 +211,7 @@ class PowerTuner:
         fields = open_envelope(document, SCHEMA, VERSION)
         try:
             candidates = [tupled(value) for value in fields["candidates"]]
-            tuner = cls(candidates, Goal.from_dict(fields["goal"]), Effort(**fields["effort"]))
+            tuner = cls(candidates, Goal.from_dict(fields["goal"]), Effort(**fields["effort"]), arms=fields["arms"])
             tuner._phase, tuner._ledger = Phase(fields["phase"]), Ledger.from_dict(fields)
             for name in _STATE:
                 setattr(tuner, f"_{name}", fields[name])
@@ -240,7 +249,7 @@ class PowerTuner:
         if begun:
             return self._at if self._at in begun else begun[0]
         allowed = frozenset(row for row in usable if row not in entries or entries[row].steps < self.effort.max_steps)
-        return next_row(count, self._ledger.measured(), allowed, self.goal, self.effort.worth_frac)
+        return next_row(self._arms, self._ledger.measured(), allowed, self.goal, self.effort.worth_frac)
 
     def _usable(self, row: int) -> bool:
         return self._ledger.voids.get(row, 0) <= self.effort.void_retries
@@ -271,7 +280,7 @@ class PowerTuner:
     def _known(self) -> Frontier:
         """The frontier as believed: over ranks, smoothed where measurements are noisy."""
         measured = self._ledger.measured()
-        time_s, energy_j = Beliefs.of(len(self.candidates), measured).known()
+        time_s, energy_j = Beliefs.of(self._arms, measured).known()
         return Frontier.from_arrays(time_s, energy_j, measured.rows.tolist(), Provenance.MODELLED)
 
     def _best_row(self) -> int:
