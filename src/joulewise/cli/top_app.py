@@ -21,7 +21,8 @@ from joulewise.export.observation import Observation
 from joulewise.records import Provenance
 
 PROCESS_KEYS, DEVICE_KEYS = ("power", "energy", "name", "pid"), ("found", "power", "temperature", "energy")
-WIDE, MOST_ROWS = 110, 100
+WIDE, MOST_ROWS = 120, 100
+NARROW, LEAST = 80, 10  # what the columns before the model take, and what the model needs
 HELP = """[b]joulewise top[/b] shows what devices use now, and which processes draw it.
 
   [b]q[/b]       end                      [b]Tab[/b]     the other table
@@ -194,8 +195,10 @@ class TopApp(App[None]):
         return Text(f" joulewise top  {devices}  {watts:.0f} W  {joules(used_j)} in {since}{mark}{paused}")
 
     def _devices(self) -> tuple[list[str], list[tuple[str, list[Text]]]]:
-        wide = self._width >= WIDE
-        columns = ["Device", "Power, limit W", "MHz", "°C", "Busy", "Energy", "State", "Model"]
+        wide = 12 if self._width >= WIDE else 0
+        left = self._width - NARROW - wide
+        columns = ["Device", "Power, limit W", "MHz", "°C", "Busy", "Energy", "State"]
+        columns += ["Model"] if left >= LEAST else []
         named = {"power": 1, "temperature": 3, "energy": 5}.get(self._device_key)
         if named is not None:
             columns[named] += " ▼"
@@ -208,15 +211,16 @@ class TopApp(App[None]):
         rows = []
         for one in sorted(self._seen, key=orders[self._device_key]):
             cells = [
-                Text(("↳ " if one.within else "") + _short(one.name, 18)),
-                power(one, 20 if wide else 8),
+                Text(("↳ " if one.within else "") + _short(one.name, 10)),
+                power(one, 8 + wide),
                 Text(number(one.core_mhz), justify="right"),
                 Text(number(one.temperature_c), justify="right"),
                 Text("-" if one.utilisation_frac is None else f"{one.utilisation_frac:.0%}", justify="right"),
                 Text(joules(self._used_j(one)), justify="right"),
                 state(one, self._seen_ns),
-                Text(f"{one.identity.model} ({one.identity.scope})" if wide else _short(one.identity.model, 14)),
             ]
+            if left >= LEAST:
+                cells.append(Text(_short(f"{one.identity.model} ({one.identity.scope})", left)))
             rows.append((one.identity.uid, cells))
         return columns, rows
 

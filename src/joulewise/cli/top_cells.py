@@ -1,7 +1,7 @@
 """How ``joulewise top`` writes figures: bars, symbols and colours that everybody can tell apart.
 
-Colours are of the palette of Okabe and Ito, which people with any colour vision can tell apart, and never say anything
-that a symbol or a word beside them does not.
+Colours are of the palette of Okabe and Ito, which people with any colour vision can tell apart, and differ in brightness;
+they never say anything that a symbol or a word beside them does not.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from joulewise.export.observation import Observation
 
-CALM, NEAR, AT_LIMIT, GREY = "#56B4E9", "#E69F00", "#F0E442", "#9A9A9A"
+CALM, NEAR, AT_LIMIT, GREY = "#56B4E9", "#D55E00", "#F0E442", "#9A9A9A"
 NEAR_FRAC, AT_LIMIT_FRAC = 0.8, 0.97
 STALE_S = 3.0
 EIGHTHS = " ▏▎▍▌▋▊▉█"
