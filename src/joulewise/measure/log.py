@@ -24,6 +24,9 @@ Join = Callable[[Row, Row, int], Row | None]
 class Log:
     """Rows of an instant [ns] and values; any thread may append and ask.
 
+    Attributes:
+        thinned_ns: Before this instant rows may have been thinned [ns].
+
     Args:
         codes: Type codes of the values, as of `array.array`.
         join: How rows are thinned.
@@ -34,6 +37,7 @@ class Log:
         """Begin empty."""
         self._columns: list[array[float]] = [array(code) for code in "q" + codes]
         self._join, self._kept, self._full = join, kept, kept
+        self.thinned_ns = 0
         self.lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -104,6 +108,7 @@ class Log:
                     joined = self._join(one, two, after_ns)
                 kept.append(one if joined is None else joined)
                 index += 1 if joined is None else 2
+            self.thinned_ns = int(old[half][0])
             for number, column in enumerate(self._columns):
                 column[:half] = array(column.typecode, [row[number] for row in kept])
             self._full = max(self._kept, len(self) + self._kept // 4)
@@ -125,15 +130,3 @@ def same_epoch(one: Row, two: Row, after_ns: int) -> Row | None:
     """As `earlier`, unless a counter (instant, energy, epoch, ...) begins anew between them."""
     del after_ns
     return one if one[2] == two[2] else None
-
-
-def mean_power(one: Row, two: Row, after_ns: int) -> Row:
-    """Two power readings (instant, mean, slack, peak) as one that holds the same energy.
-
-    What a window that cuts the pair, or a sensor that changed between its readings, may be off by is in the slack [J].
-    """
-    at_ns, one_w, one_j, one_peak = one
-    mid_ns, two_w, two_j, two_peak = two
-    span_s = (after_ns - at_ns) * 1e-9
-    mean_w = (one_w * (mid_ns - at_ns) + two_w * (after_ns - mid_ns)) / (after_ns - at_ns)
-    return (at_ns, mean_w, one_j + two_j + abs(two_w - one_w) * span_s, max(one_peak, two_peak))

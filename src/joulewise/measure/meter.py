@@ -161,7 +161,7 @@ class Meter:
             devices=parts,
             synchronised=synchronised,
             self_cost=self_cost(cpu_ns * 1e-9, parts, (end_ns - begin_ns) * 1e-9),
-            warnings=window_warnings(self.sampler, parts, end_ns, synchronised=synchronised),
+            warnings=window_warnings(self.sampler, parts, begin_ns, end_ns, synchronised=synchronised),
         )
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from joulewise.devices.capabilities import Kind
 from joulewise.errors import JoulewiseError
 from joulewise.measure.aliasing import aliasing_warning
 from joulewise.measure.crosscheck import crosscheck
@@ -14,7 +13,7 @@ from joulewise.measure.integrate import update_period_s
 from joulewise.measure.log import Log
 from joulewise.measure.measurement import DeviceEnergy
 from joulewise.measure.sampler import Sampler
-from joulewise.measure.trace import AROUND_NS, Trace, widened
+from joulewise.measure.trace import AROUND_NS, Trace, annotated
 
 NEAR_NS = 2_500_000_000
 
@@ -24,7 +23,7 @@ def device_energy(trace: Trace, begin_ns: int, end_ns: int) -> DeviceEnergy:
     energy, failure = None, ""
     try:
         energy = trace.energy(begin_ns, end_ns)
-        energy = widened(energy, 0.0, doubts(trace, energy, begin_ns, end_ns))
+        energy = annotated(energy, doubts(trace, energy, begin_ns, end_ns))
     except JoulewiseError as error:
         failure = str(error)
     return DeviceEnergy(
@@ -54,16 +53,14 @@ def doubts(trace: Trace, energy: Energy, begin_ns: int, end_ns: int) -> list[str
 
 
 def window_warnings(
-    sampler: Sampler, parts: Sequence[DeviceEnergy], end_ns: int, *, synchronised: bool | None
+    sampler: Sampler, parts: Sequence[DeviceEnergy], begin_ns: int, end_ns: int, *, synchronised: bool | None
 ) -> tuple[str, ...]:
     """What is to be known of a window as a whole, then of each device of its sum."""
     said = []
     if synchronised is False:
         said.append("accelerators may not have finished at an edge: their work may lie in another window")
-    if sampler.failure:
-        said.append(sampler.failure)
-    elif not sampler.reads_until(end_ns):
-        said.append("devices were not read until the end of the window: the thread that reads them has stopped")
+    if sampler.unread_in(begin_ns, end_ns):
+        said.append("incomplete: the thread that reads devices ended early, so for some of the window nothing was read")
     for part in parts:
         who = part.identity.uid
         if part.failure:
@@ -72,11 +69,6 @@ def window_warnings(
         if part.energy is not None and part.in_total:
             said += [f"{who}: {warning}" for warning in part.energy.warnings]
     return tuple(dict.fromkeys(said))
-
-
-def has_counter(trace: Trace) -> bool:
-    """Whether energy is counted."""
-    return Kind.ENERGY_COUNTER in trace.device.capabilities
 
 
 def _near(log: Log, at_ns: int) -> float | None:

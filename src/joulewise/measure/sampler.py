@@ -14,6 +14,7 @@ import os
 import random
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -97,7 +98,7 @@ class Sampler:
         self.traces = [Trace(device, clock) for device in devices]
         self.threaded = not isinstance(clock, VirtualClock)
         self.cpu_ns = 0
-        self.failure = ""
+        self._deaths: deque[tuple[int, int]] = deque(maxlen=100)
         self._kept: set[weakref.ref[Edges]] = set()
         self._due_ns = [0] * len(self.traces)
         self._edge_ns, self._looking, self._round_ns = -1, False, -1
@@ -126,7 +127,8 @@ class Sampler:
         with self._starting:
             if self.running and (self.threaded or self._round_ns >= 0):
                 return
-            self.failure = "the thread that reads devices ended early" if self._thread is not None else ""
+            if self._thread is not None:
+                self._deaths.append((self._round_ns, self.clock.now_ns()))
             self._closed, self._looking, self._wake = False, False, SimpleQueue()
             self._read_all(range(len(self.traces)), all_of_it=True)
             self._plan(range(len(self.traces)))
@@ -218,9 +220,10 @@ class Sampler:
         edges = [self._edge_ns, *(window.begin_ns for window in windows)]
         return sorted([*edges, *(window.end_ns for window in windows if window.end_ns is not None)])
 
-    def reads_until(self, at_ns: int) -> bool:
-        """Whether devices were read at or after an instant, or can still be."""
-        return self.running or self._round_ns >= at_ns
+    def unread_in(self, begin_ns: int, end_ns: int) -> bool:
+        """Whether nothing was read for some of a window, since the thread had ended."""
+        gaps = [*self._deaths] if self.running else [*self._deaths, (self._round_ns, self.clock.now_ns())]
+        return any(since_ns < end_ns and until_ns > begin_ns for since_ns, until_ns in gaps)
 
     def wait_tick(self) -> bool:
         """Wait until every energy counter has moved once, at most a second; whether they have."""

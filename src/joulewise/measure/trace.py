@@ -12,7 +12,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capability, Kind
@@ -22,7 +22,8 @@ from joulewise.errors import CapabilityError, CounterError, JoulewiseError
 from joulewise.measure.counted import count_energy
 from joulewise.measure.energy import Energy
 from joulewise.measure.integrate import integrate_power, update_period_s
-from joulewise.measure.log import Log, Row, earlier, mean_power, same_epoch
+from joulewise.measure.log import Log, Row, earlier, same_epoch
+from joulewise.measure.long_integral import integrate_long, is_long, keep_first, power_row
 
 FASTEST_S, COUNTER_S, SLOWEST_S = 0.01, 0.1, 0.25
 SLOW_S = 1.0
@@ -118,7 +119,7 @@ class Trace:
         """Nothing is read yet."""
         self.device, self._clock = device, clock
         self.gauge = gauge_of(device)
-        self.power = Log("ddd", mean_power)
+        self.power = Log("ddddd", keep_first)
         self.counted = Log("diI", same_epoch)
         self.temperature, self.clock_mhz = Log("d", earlier), Log("d", earlier)
         self._counter = self._sensor(Kind.ENERGY_COUNTER, "read_energy_j")
@@ -131,6 +132,7 @@ class Trace:
         self._tape = _Tape(device)
         self._doubted: deque[CounterReading] = deque(maxlen=1000)
         self._cleaning, self._reading = threading.RLock(), threading.Lock()
+        self._last_power: Row | None = None
         self._slow_ns = 0
         self.read_s = 0.0
         self.edge_s = math.inf
@@ -228,7 +230,9 @@ class Trace:
             at_ns = self._clock.now_ns()
             power_w = self._gauge.read()
             if power_w is not None and 0 <= power_w < math.inf:
-                self.power.append((at_ns, power_w, 0.0, power_w))
+                row = power_row(self._last_power, at_ns, power_w)
+                if self.power.append(row):
+                    self._last_power = row
         if all_of_it and now_ns >= self._slow_ns:
             self._slow_ns = now_ns + round(SLOW_S * 1e9)
             for sensor, log in ((self._thermometer, self.temperature), (self._core, self.clock_mhz)):
@@ -317,25 +321,26 @@ class Trace:
         """
         if self.gauge is None:
             raise CapabilityError(self.device.identity.uid, "integrating power", ", ".join(self.device.capabilities))
-        rows = self.power.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
-        samples = [(int(at_ns), power_w) for at_ns, power_w, *_ in rows]
-        found = integrate_power(samples, begin_ns, end_ns, self.gauge, self.device.identity.provenance)
-        slack_j = math.fsum(row[2] for row in rows)
-        return widened(found, slack_j, [note] if note else [])
+        provenance = self.device.identity.provenance
+        if is_long(self.power, begin_ns, end_ns):
+            found = integrate_long(self.power, begin_ns, end_ns, self.gauge, provenance)
+        else:
+            rows = self.power.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
+            samples = [(int(at_ns), power_w) for at_ns, power_w, *_ in rows]
+            found = integrate_power(samples, begin_ns, end_ns, self.gauge, provenance)
+        return annotated(found, [note] if note else [])
 
     def peak_w(self, begin_ns: int, end_ns: int) -> float | None:
         """The largest power that was seen in a window [W]: of the gauge, else of the counter over 0.1 s or more."""
-        within = [row[3] for row in self.power.rows(begin_ns, end_ns) if begin_ns <= row[0] < end_ns]
+        within = [row[5] for row in self.power.rows(begin_ns, end_ns) if begin_ns <= row[0] < end_ns]
         if within or self._gauge is not None:
             return max(within, default=None)
         return _steepest_w([row for row in self.counted.rows(begin_ns, end_ns) if begin_ns <= row[0] <= end_ns])
 
 
-def widened(energy: Energy, slack_j: float, notes: list[str]) -> Energy:
-    """An energy that may be off by some more [J], with more to know about it."""
-    values: dict[str, Any] = {name: getattr(energy, name) for name in Energy.__slots__}
-    values["lo_j"], values["hi_j"] = max(0.0, energy.lo_j - slack_j), energy.hi_j + slack_j
-    return Energy(**{**values, "warnings": (*energy.warnings, *notes)})
+def annotated(energy: Energy, notes: list[str]) -> Energy:
+    """An energy with more to know about it."""
+    return replace(energy, warnings=(*energy.warnings, *notes)) if notes else energy
 
 
 def _steepest_w(rows: list[Row]) -> float | None:
