@@ -30,22 +30,23 @@ def constant(power_w, until_s):
     return [(round(i * SECOND / 20), power_w) for i in range(round(until_s * 20) + 1)]
 
 
-def test_a_constant_load_is_known_to_a_tick_at_each_edge():
+def test_a_constant_load_is_known_to_a_part_of_a_tick_at_each_edge():
     energy = integrate_power(constant(100.0, 12.0), SECOND, 11 * SECOND, GAUGE)
     assert energy.energy_j == pytest.approx(1000.0)
     assert energy.resolution_j == pytest.approx(2 * 100.0 * 0.1)
-    assert (energy.lo_j, energy.hi_j) == pytest.approx((980.0, 1020.0))
+    assert (energy.lo_j, energy.hi_j) == pytest.approx((995.0, 1005.0))
     assert energy.warnings == ()
 
 
 def test_edges_cut_readings_at_the_nanosecond():
-    samples = [(0, 100.0), (SECOND, 400.0)]
-    assert integrate_power(samples, SECOND - 1, SECOND + 1, GAUGE).energy_j == pytest.approx(500e-9)
+    """A change lies in the middle of two readings, and shows what was used 0.1 s before."""
+    samples, change_ns = [(0, 100.0), (SECOND, 400.0)], SECOND // 2 - SECOND // 10
+    assert integrate_power(samples, change_ns - 1, change_ns + 1, GAUGE).energy_j == pytest.approx(500e-9)
 
 
 def test_gain_widens_the_bounds():
     energy = integrate_power(constant(100.0, 12.0), SECOND, 11 * SECOND, replace(GAUGE, gain_error_frac=0.05))
-    assert (energy.lo_j, energy.hi_j) == pytest.approx((980 / 1.05, 1020 / 0.95))
+    assert (energy.lo_j, energy.hi_j) == pytest.approx((995 / 1.05, 1005 / 0.95))
 
 
 @pytest.mark.parametrize(
