@@ -39,7 +39,8 @@ def test_under_mig_the_driver_does_not_tell(tmp_path):
     with publish(tmp_path, [fake_gpu()]) as stage:
         stage.page.gpus[0].set_slices([("MIG-0a", 40 << 30)])
         said = stage.run(
-            f"{FIND}try:\n    gpu.read_process_utilisation(0)\nexcept CapabilityError as error:\n    print(json.dumps(str(error)))"
+            f"{FIND}try:\n    gpu.read_process_utilisation(0)\n"
+            "except CapabilityError as error:\n    print(json.dumps(str(error)))"
         )
     assert "nvmlDeviceGetProcessUtilization" in said
 
@@ -59,7 +60,8 @@ begin_ns = recorder.last_ns
 clock.sleep(0.05)
 recorder.mark()
 end_ns = recorder.uses[0].end_ns
-spent = Spent(Energy(100.0, 90.0, 110.0, 1.0, Method.COUNTER), begin_ns, end_ns, EnergyCurve.even(100.0, begin_ns, end_ns))
+energy, curve = Energy(100.0, 90.0, 110.0, 1.0, Method.COUNTER), EnergyCurve.even(100.0, begin_ns, end_ns)
+spent = Spent(energy, begin_ns, end_ns, curve)
 found = by_gpu_process(spent, recorder.uses)
 print(json.dumps([[share.key, share.energy_j] for share in (*found.shares, found.unattributed)]))"""
         )

@@ -83,8 +83,12 @@ def by_use(
     whole = np.sum(list(rates.values()), axis=0) if rates else np.zeros(len(lengths_s))
     if capacity_per_s is not None:
         whole = np.maximum(whole, capacity_per_s)
-    per_rate_j = np.divide(used_j, whole, out=np.zeros_like(used_j), where=whole > 0)
-    joules = {key: float(rate @ per_rate_j) for key, rate in rates.items() if key != UNATTRIBUTED}
+    fracs = {
+        key: np.divide(rate, whole, out=np.zeros_like(rate), where=whole > 0)
+        for key, rate in rates.items()
+        if key != UNATTRIBUTED
+    }
+    joules = {key: float(frac @ used_j) for key, frac in fracs.items()}
     return divide(spent.energy, joules, method)
 
 

@@ -165,8 +165,9 @@ class _Use:
         lowest, highest = (mean, mean) if self.curve is not None else (float(per_kwh.min()), float(per_kwh.max()))
         if self.lo_j is None or self.hi_j is None:
             return self.energy_j * mean, None, None, mean
-        corners = [energy_j * r for energy_j in (self.lo_j, self.hi_j) for r in (lowest, highest)]
-        return self.energy_j * mean, min(corners), max(corners), mean
+        figure = self.energy_j * mean
+        corners = [figure, *(energy_j * r for energy_j in (self.lo_j, self.hi_j) for r in (lowest, highest))]
+        return figure, min(corners), max(corners), mean
 
 
 def _use(measured: Measurement | Timeline, timeline: Timeline | None) -> _Use:
@@ -191,19 +192,20 @@ def _use(measured: Measurement | Timeline, timeline: Timeline | None) -> _Use:
     return _Use(*known, *edges, shifted, (*warnings, *curve.warnings))
 
 
-def _scaled(figures: Sequence[float | None], factor: float) -> list[float | None]:
-    return [None if figure is None else figure * factor for figure in figures]
+def _per_joule(figures: Sequence[float | None], pue: float) -> list[float | None]:
+    """Joules times a rate per kWh, in what the rate is in."""
+    return [None if figure is None else figure * pue / J_PER_KWH for figure in figures]
 
 
 def _cost(use: _Use, tariff: Tariff, pue: float) -> Cost:
     amount, lo, hi, mean = use.times(tariff.rate)
-    lo, hi = _scaled((lo, hi), pue / J_PER_KWH)
+    lo, hi = _per_joule((lo, hi), pue)
     return Cost(amount * pue / J_PER_KWH, lo, hi, tariff.currency, mean, tariff.source, tariff.year)
 
 
 def _carbon(use: _Use, intensity: Intensity, pue: float) -> Carbon:
     amount_g, lo_g, hi_g, mean = use.times(intensity.rate)
-    lo_g, hi_g = _scaled((lo_g, hi_g), pue / J_PER_KWH)
+    lo_g, hi_g = _per_joule((lo_g, hi_g), pue)
     return Carbon(
         amount_g * pue / J_PER_KWH,
         lo_g,
