@@ -81,7 +81,7 @@ class TopApp(App[None]):
     #total { height: 1; background: $panel; color: $foreground; text-style: bold; }
     #devices { height: auto; max-height: 50%; }
     #processes { height: 1fr; min-height: 4; }
-    #method { height: auto; max-height: 3; color: $text-muted; }
+    #method { height: auto; max-height: 3; padding: 0 1; color: $text-muted; }
     DataTable { background: $surface; }
     """
 
@@ -237,7 +237,7 @@ class TopApp(App[None]):
     def _method(self) -> Text:
         shares = self._shares
         how = "; and ".join(shares.methods) or "nothing is attributed to processes yet"
-        text = f" {shares.unattributed_w:.0f} W nobody's. Watts of processes: {how}{_mark(shares.provenance)}"
+        text = f"{shares.unattributed_w:.0f} W unattributed. Watts of processes: {how}{_mark(shares.provenance)}"
         return Text(text, style=GREY)
 
 

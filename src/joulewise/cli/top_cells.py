@@ -1,7 +1,7 @@
 """How ``joulewise top`` writes figures: bars, symbols and colours that everybody can tell apart.
 
-Colours are of the palette of Okabe and Ito, which people with any colour vision can tell apart, and differ in brightness;
-they never say anything that a symbol or a word beside them does not.
+Colours are of the palette of Okabe and Ito, which people with any colour vision can tell apart, and differ in
+brightness; they never say anything that a symbol or a word beside them does not.
 """
 
 from __future__ import annotations
