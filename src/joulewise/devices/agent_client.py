@@ -80,6 +80,9 @@ class AgentDriver:
         """
         named, which = split_selector(text)
         address = named or address_of("", host)
+        if not _is_there(address):
+            fix = "start one: docs/how-to/run-without-root.md; or name another as in agent:/path or agent:host:port"
+            raise UsageError("there is no agent", f"{address} is not there", fix)
         found = devices_at(address, host)
         if not found:
             raise UsageError(f"the agent at {address} serves us no device", "its policy", "ask the operator for a rule")

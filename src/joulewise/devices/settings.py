@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from joulewise.devices.capabilities import Capability, Kind
@@ -99,7 +99,7 @@ _UNLOCK: Mapping[Kind, str] = {Kind.CORE_CLOCK: "unlock_core_clock", Kind.MEMORY
 
 def numbers(setting: Setting) -> tuple[float, ...]:
     """The values of a setting, in the unit of its capability; none if unlocked."""
-    return () if isinstance(setting, Unlocked) else tuple(asdict(setting).values())
+    return () if isinstance(setting, Unlocked) else tuple(getattr(setting, name) for name in setting.__slots__)
 
 
 def make(kind: Kind, *values: float) -> Setting:

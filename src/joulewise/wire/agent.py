@@ -133,7 +133,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
         UsageError: If there is none; numbers that are not finite are none.
     """
     try:
-        document = json.loads(line.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        document = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise _refused("is no JSON", type(error).__name__, "send one JSON object a line, as UTF-8") from error
     if not isinstance(document, dict):
@@ -143,7 +143,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
 
 def encode(document: Mapping[str, Any]) -> bytes:
     """One line."""
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return _ENCODER.encode(document).encode() + b"\n"
 
 
 def result_line(number: int, result: Any) -> bytes:
@@ -202,3 +202,8 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is too large")
     return value
+
+
+# Made once: the functions of json make new ones at every call.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

@@ -159,7 +159,7 @@ def test_nothing_there_is_no_error(tmp_path):
     [
         ("nonsense:0", "unknown driver 'nonsense'"),
         ("0", "unknown driver '0'"),
-        ("agent:somewhere", "unknown driver 'agent'"),
+        ("agent:somewhere", "there is no agent"),
         ("cpu", "driver cpu finds no device; asked for cpu; joulewise doctor says why"),
         ("cpu:0,", "finds no device"),
         (" , ", "no device is named"),

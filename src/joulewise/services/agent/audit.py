@@ -12,6 +12,8 @@ from pathlib import Path
 from joulewise.errors import UsageError
 from joulewise.services.agent.events import Note
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 class Audit:
     """Writes one line for each note; to the standard error stream if no file is given, where systemd's journal reads.
@@ -36,7 +38,7 @@ class Audit:
         who = {} if note.who is None else {"who": note.who.name, "pid": note.who.pid}
         line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": note.event, **who, **note.facts}
         try:
-            os.write(self._descriptor, json.dumps(line, default=str).encode() + b"\n")
+            os.write(self._descriptor, _ENCODER.encode(line).encode() + b"\n")
         except OSError as error:
             with suppress(OSError):
                 sys.stderr.write(f"the audit log cannot be written: {error}: {line}\n")

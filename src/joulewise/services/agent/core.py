@@ -19,7 +19,7 @@ from typing import Any
 
 from joulewise.devices.capabilities import PROTOCOLS, Capabilities, Kind
 from joulewise.devices.device import Device
-from joulewise.devices.settings import CLASSES, LOCKS, Setting, Unlocked, check, describe, from_dict, same, to_dict
+from joulewise.devices.settings import CLASSES, Setting, Unlocked, check, describe, from_dict, same, to_dict
 from joulewise.errors import CapabilityError, JoulewiseError, PermissionDeniedError, UsageError
 from joulewise.services.agent import events
 from joulewise.services.agent.events import Answer, Effect, Event, Knob, Note, PutBack, Take, Tell
@@ -33,6 +33,7 @@ READERS: Mapping[str, Kind] = {
     name: kind for kind, protocol in PROTOCOLS.items() for name in vars(protocol) if name.startswith("read_")
 }
 """What can be read of a device, and which kind of capability that takes."""
+_KNOBS = {str(kind): kind for kind in CLASSES}
 
 
 class Core:
@@ -210,11 +211,11 @@ class Core:
         lease = self.leases[event.knob]
         if event.found is not None and lease.found is None:
             lease.found = event.found
-        facts: dict[str, Any] = {"device": event.knob[0], "setting": describe(lease.setting)}
-        if lease.found is not None:
-            facts["found"] = describe(lease.found)
         if event.error is not None:
+            facts = {"device": event.knob[0], "setting": describe(lease.setting)}
             yield Note("not set", lease.who, {**facts, "why": str(event.error)})
+        elif event.found is not None:
+            yield Note("lent", lease.who, {"device": event.knob[0], "found": describe(event.found)})
         if event.error is not None or lease.found is None:
             yield from self._reply(lease, error=event.error)
         else:
@@ -306,7 +307,8 @@ class Core:
 
     def _device(self, who: Principal, request: Request) -> Device:
         name = request.fields["device"]
-        for device in self.devices.values():
+        direct = self.devices.get(name)
+        for device in self.devices.values() if direct is None else (direct,):
             if name in device.identity.names and self._knows(who, device):
                 return device
         raise PermissionDeniedError(f"device {name[:80]!r}, or it does not exist: it", PRIVILEGE)
@@ -354,6 +356,6 @@ def _kind(request: Request) -> Kind:
         UsageError: If there is none of that name.
     """
     name = request.fields["kind"]
-    if name not in list(CLASSES):
-        raise UsageError("there is no such knob", repr(name)[:80], f"use {', '.join(CLASSES)}; {', '.join(LOCKS)}")
-    return Kind(name)
+    if name not in _KNOBS:
+        raise UsageError("there is no such knob", repr(name)[:80], f"use {', '.join(CLASSES)}")
+    return _KNOBS[name]

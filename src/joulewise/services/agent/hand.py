@@ -1,7 +1,7 @@
 """One device in the agent's hands: the only place of the agent that touches hardware.
 
 Each device has a thread of its own, so that one that blocks makes nobody else wait, and so that it is never told two
-things at once. What is found is on the disk before the first change (`joulewise.devices.journal`), and is ended there
+things at once; a bare one with a queue, since an executor costs as much as all else that a setting takes. What is found is on the disk before the first change (`joulewise.devices.journal`), and is ended there
 only after it was seen to be back.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, TypeVar
 
 from joulewise.clock import Clock
@@ -24,6 +25,7 @@ from joulewise.errors import DeviceLostError, JoulewiseError
 from joulewise.services.agent.events import Told, WasPutBack
 
 T = TypeVar("T")
+_Work = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
 SETTLE_S = 1.0
 
 
@@ -41,11 +43,19 @@ class Hand:
         self.device, self._journal, self._clock = device, journal, clock
         self._entries: dict[Kind, Entry] = {}
         self._left: dict[Kind, LeftBehind] = {}
-        self._thread = ThreadPoolExecutor(1, f"joulewise-{device.identity.uid}")
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._thread: Thread | None = None
 
     async def do(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do something in the device's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        if self._thread is None:
+            name = f"joulewise-{self.device.identity.uid}"
+            self._thread = Thread(target=_live, args=(self._queue,), name=name, daemon=True)
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[T] = loop.create_future()
+        self._queue.put((loop, over, work, arguments))
+        return await over
 
     def adopt(self, left: LeftBehind) -> None:
         """Keep in mind what an earlier agent left behind; `put_back` then means that."""
@@ -99,8 +109,28 @@ class Hand:
         return sorted(value) if isinstance(value, frozenset) else value
 
     def let_go(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread, once it has done what it does."""
+        self._queue.put(None)
+
+
+def _live(queue: SimpleQueue[_Work | None]) -> None:
+    while (item := queue.get()) is not None:
+        loop, over, work, arguments = item
+        try:
+            result, error = work(*arguments), None
+        except Exception as raised:  # it belongs to whoever waits
+            result, error = None, raised
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(_finish, over, result, error)
+
+
+def _finish(over: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if over.done():  # whoever waited was cancelled
+        return
+    if error is None:
+        over.set_result(result)
+    else:
+        over.set_exception(error)
 
 
 def ours(error: Exception) -> JoulewiseError:

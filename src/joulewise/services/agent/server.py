@@ -48,7 +48,7 @@ from joulewise.wire.agent import (
 from joulewise.wire.agent_scrape import HEAD_BYTES, METHOD, parse_scrape, response
 from joulewise.wire.envelope import open_envelope
 
-HELLO_S, TICK_S, STOP_S = 10.0, 0.1, 15.0
+HELLO_S, TICK_S, STOP_S, CLOSE_S = 10.0, 0.1, 15.0, 2.0
 MOST_CONNECTIONS, MOST_OF_ONE = 512, 64
 
 
@@ -110,6 +110,7 @@ class Agent:
         self._numbers = itertools.count(1)
         self._connections: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[Any] | None, asyncio.StreamWriter] = {}
         self._servers: list[asyncio.Server] = []
         self._stop = asyncio.Event()
         self._lock: int | None = None
@@ -176,11 +177,15 @@ class Agent:
             server.close()
         await self._perform(self._core.step(events.Stopping(), self._clock.now_ns()))
         await self._rest()
+        for writer in list(self._open.values()):
+            writer.close()
+        for _ in range(round(CLOSE_S / 0.005)):  # each connection's task ends by itself
+            if not self._open:
+                break
+            await asyncio.sleep(0.005)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in list(self._writers.values()):
-            writer.close()
         for hand in self._hands.values():
             hand.let_go()
         if self._options.socket is not None and self._servers:
@@ -228,6 +233,7 @@ class Agent:
 
     async def _guarded(self, work: Awaitable[None], writer: asyncio.StreamWriter) -> None:
         """Serve a connection; however it fails, only it ends."""
+        self._open[asyncio.current_task()] = writer
         try:
             await work
         except (OSError, EOFError, asyncio.LimitOverrunError, TimeoutError):
@@ -242,6 +248,7 @@ class Agent:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+            del self._open[asyncio.current_task()]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Principal | None) -> None:
         name = peer.name if peer else "the network"
