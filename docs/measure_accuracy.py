@@ -178,15 +178,15 @@ def regular_reading_s(sensor: Sensor, period_s: float) -> float:
 
 
 def reading_times(sensor, chance, edges_s, until_s, period_s, at) -> Iterator[int]:
-    """When a sensor is read [ns]: regularly, and often after edges until it has surely ticked."""
+    """When a sensor is read [ns]: regularly, and often after edges until it has surely ticked; fast ones at edges."""
     counts = sensor.kind is Kind.ENERGY_COUNTER
-    regular_s = regular_reading_s(sensor, period_s)
+    regular_s, fast = regular_reading_s(sensor, period_s), chance.random() < 0.5
     at_s = 0.0
     while at_s < until_s:
         yield at(at_s)
         at_s += regular_s * chance.uniform(0.75, 1.25)
     for edge_s in edges_s:
-        if counts:
+        if counts and fast:
             yield at(edge_s)
         at_s, often_s = edge_s, min(FAST_S, max(period_s, FAST_S / 10))
         while at_s < edge_s + period_s + often_s:

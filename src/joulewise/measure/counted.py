@@ -1,20 +1,26 @@
-"""Energy from an energy counter, with bounds that need no assumption about its ticks.
+"""Energy from an energy counter, with bounds that follow from its ticks.
 
 Theory of operation. A counter shows what was used until its last tick. So a reading at or before an instant shows no
 more than was used by then, and a reading shows no less if a tick lies between the instant and it: because it is one
 update period later, or because it is more than another reading that is not before the instant. Between these two lies
 what was used until the instant, for either edge of a window; gain and step of the counter come on top.
+
+Where readings nearby changed, they tell when the counter ticks (`joulewise.measure.ticks`): a reading after the instant
+but surely before the next tick still shows no more, one after that tick already shows no less. So a counter that was
+not read just when it mattered is known to one tick as well, if it was read often enough around.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from joulewise.devices.capabilities import Capability
 from joulewise.devices.counter import UNKNOWN_TICK_S, CounterReading
 from joulewise.errors import CounterError, UsageError
 from joulewise.measure.energy import Energy, Method
 from joulewise.measure.integrate import UNKNOWN_GAIN_FRAC, too_short
+from joulewise.measure.ticks import tick_age
 from joulewise.records import Provenance
 
 
@@ -76,11 +82,12 @@ def count_energy(
     if end_ns < begin_ns:
         raise UsageError("a window cannot end before it begins", f"{begin_ns} to {end_ns} ns", "swap them")
     begin, end = CounterEdge(begin_ns, capability), CounterEdge(end_ns, capability)
-    doubted = 0
+    doubted, fresh = 0, list[CounterReading]()
     for reading in readings:
         if reading.frozen and reading.at_ns >= begin_ns:
             raise CounterError("an energy counter stands still", "it did in this window", "integrate power instead")
         if reading.fresh:
+            fresh.append(reading)
             begin.add(reading)
             end.add(reading)
         doubted += not reading.fresh and begin_ns <= reading.at_ns
@@ -92,15 +99,34 @@ def count_energy(
 
     energy_j, duration_s = end.before.energy_j - begin.before.energy_j, (end_ns - begin_ns) * 1e-9
     missing_j = energy_j  # of an edge without a later reading: as much again as in the whole window
-    first_j = begin.after.energy_j - begin.before.energy_j if begin.after else missing_j
-    last_j = end.after.energy_j - end.before.energy_j if end.after else missing_j
+    least, most = zip(*(_used_until_j(edge, fresh, capability, missing_j) for edge in (begin, end)), strict=True)
+    first_j, last_j = most[0] - least[0], most[1] - least[1]
+    least_j, most_j = min(energy_j, least[1] - most[0]), max(energy_j, most[1] - least[0])
     step_j = capability.resolution or 0.0
     gain_frac = UNKNOWN_GAIN_FRAC if capability.gain_error_frac is None else capability.gain_error_frac
-    lo_j = (energy_j - first_j - step_j) / (1 + gain_frac)
-    hi_j = (energy_j + last_j + step_j) / max(1 - gain_frac, 1e-9)
+    lo_j = (least_j - step_j) / (1 + gain_frac)
+    hi_j = (most_j + step_j) / max(1 - gain_frac, 1e-9)
     resolution_j = max(first_j, last_j) + step_j
     warnings = [f"{doubted} readings of the counter could not be true and were left out"] if doubted else []
     if end.after is None:
         warnings.append("there is no reading after the counter's next tick: what was used last is not seen")
     warnings += too_short(energy_j, resolution_j, duration_s)
     return Energy(energy_j, max(0.0, lo_j), hi_j, resolution_j, Method.COUNTER, provenance, tuple(warnings))
+
+
+def _used_until_j(
+    edge: CounterEdge, fresh: Sequence[CounterReading], capability: Capability, missing_j: float
+) -> tuple[float, float]:
+    """Between which energies of the counter lies what was used until an instant [J]."""
+    before = edge.before or fresh[0]
+    least_j, most_j = before.energy_j, edge.after.energy_j if edge.after else before.energy_j + missing_j
+    period_ns = round((capability.update_period_s or 0.0) * 1e9)
+    ticks = [(a.at_ns, b.at_ns) for a, b in pairwise(fresh) if a.epoch == b.epoch and a.energy_j != b.energy_j]
+    age = tick_age(edge.at_ns, ticks, period_ns)
+    if age.most_ns - age.least_ns >= period_ns:
+        return least_j, most_j
+    same = [one for one in fresh if one.epoch == before.epoch]
+    sooner_j = max((one.energy_j for one in same if one.at_ns < edge.at_ns + period_ns - age.most_ns), default=least_j)
+    later_j = min((one.energy_j for one in same if one.at_ns >= edge.at_ns + period_ns - age.least_ns), default=most_j)
+    least_j, most_j = max(least_j, sooner_j), min(most_j, later_j)
+    return (least_j, most_j) if least_j <= most_j else (before.energy_j, max(most_j, before.energy_j))
