@@ -2,10 +2,10 @@
 
 Theory of operation. One thread reads all devices ten times a second, or as often as a power gauge changes; and often
 around the edges of windows, until every sensor has told what was used until then. An edge costs its caller a clock
-reading, the readings of those counters that are as fast as that (the previous reading tells), and at most a wake-up of
-the thread, which reads all others. Devices whose readings are slow each get a lane, a thread that only waits for them,
-so that all are read in the time of one, and one that hangs holds up nobody. `Sampler.tick` is all there is to know of
-it; with a virtual clock, whoever lets time pass calls it, and there is no thread.
+reading, a reading of all counters if that takes no more than a few microseconds (previous ones tell), and at most a
+wake-up of the thread, which reads them else. Devices whose readings were slow each get a lane, a thread that only waits
+for them, so that all are read in the time of one, and one that hangs holds up nobody. `Sampler.tick` is all there is to
+know of it; with a virtual clock, whoever lets time pass calls it, and there is no thread.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from joulewise.measure.trace import Trace
 
 FAST_S = 0.01
 FAST_NS = round(FAST_S * 1e9)
-FAST_READ_S = 20e-6
-FAST_EDGE_S = 50e-6
+FAST_EDGE_S = 6e-6
+TOGETHER_NS = 5_000_000
 SLOW_READ_S = 0.5e-3
 ROUND_S = 1.0
 POLL_S = 0.5e-3
@@ -46,27 +46,23 @@ class _Lane:
     """A thread that reads one slow device when it is told to."""
 
     def __init__(self, trace: Trace, name: str) -> None:
-        self._orders: SimpleQueue[tuple[threading.Semaphore, bool] | None] = SimpleQueue()
+        self._orders: SimpleQueue[bool | None] = SimpleQueue()
         self.busy = False
-        thread = threading.Thread(target=_serve_lane, args=(self, self._orders, trace), name=name, daemon=True)
-        thread.start()
+        threading.Thread(target=self._serve, args=(trace,), name=name, daemon=True).start()
 
-    def order(self, done: threading.Semaphore, *, all_of_it: bool) -> None:
+    def order(self, *, all_of_it: bool) -> None:
         self.busy = True
-        self._orders.put((done, all_of_it))
+        self._orders.put(all_of_it)
 
     def close(self) -> None:
         self._orders.put(None)
 
-
-def _serve_lane(lane: _Lane, orders: SimpleQueue[tuple[threading.Semaphore, bool] | None], trace: Trace) -> None:
-    while (order := orders.get()) is not None:
-        done, all_of_it = order
-        try:
-            trace.read(all_of_it=all_of_it)
-        finally:
-            lane.busy = False
-            done.release()
+    def _serve(self, trace: Trace) -> None:
+        while (all_of_it := self._orders.get()) is not None:
+            try:
+                trace.read(all_of_it=all_of_it)
+            finally:
+                self.busy = False
 
 
 def _close_lanes(lanes: dict[int, _Lane]) -> None:
@@ -101,8 +97,8 @@ class Sampler:
         self._deaths: deque[tuple[int, int]] = deque(maxlen=100)
         self._kept: set[weakref.ref[Edges]] = set()
         self._due_ns = [0] * len(self.traces)
-        self._edge_ns, self._looking, self._round_ns = -1, False, -1
-        self._fast: list[Trace] = []
+        self._edge_ns, self._settled_ns, self._looking, self._round_ns = -1, -1, False, -1
+        self._fast: Sequence[Trace] = []
         self._thread: threading.Thread | None = None
         self._pid, self._closed = os.getpid(), False
         self._lanes: dict[int, _Lane] = {}
@@ -162,7 +158,8 @@ class Sampler:
         self._looking = self._unsettled()
         if not self._looking and self._unsettled():  # an edge fell in between
             self._looking = True
-        regular = [i for i, due_ns in enumerate(self._due_ns) if now or at_ns >= due_ns]
+        soon_ns = at_ns + TOGETHER_NS
+        regular = [i for i, due_ns in enumerate(self._due_ns) if now or soon_ns >= due_ns]
         self._read_all(regular, all_of_it=True)
         self._plan(regular)
         if self._looking:
@@ -180,39 +177,33 @@ class Sampler:
         return max(next_s, FAST_S / 10)
 
     def _unsettled(self) -> bool:
-        return self._edge_ns >= 0 and not all(trace.settled(self._edge_ns) for trace in self.traces)
+        edge_ns = self._edge_ns
+        if edge_ns > self._settled_ns and all(trace.settled(edge_ns) for trace in self.traces):
+            self._settled_ns = edge_ns
+        return edge_ns > self._settled_ns
 
     def _plan(self, indices: Iterable[int]) -> None:
         """When to read next: at even distance, or with jitter for sensors that see only part of the time."""
-        now_ns = self.clock.now_ns()
+        now_ns, jitter = self.clock.now_ns(), self._chance.uniform(1 - JITTER_FRAC, 1 + JITTER_FRAC)
         for index in indices:
             trace = self.traces[index]
-            duty_frac = None if trace.gauge is None else trace.gauge.duty_frac
-            jitter = self._chance.uniform(-JITTER_FRAC, JITTER_FRAC) if duty_frac is not None and duty_frac < 1 else 0.0
-            self._due_ns[index] = now_ns + round(trace.period_s * (1 + jitter) * 1e9)
-        fast = [trace for trace in self.traces if trace.edge_s < FAST_READ_S]
-        self._fast = fast if sum(trace.edge_s for trace in fast) < FAST_EDGE_S or not self.threaded else []
+            self._due_ns[index] = now_ns + round(trace.period_s * (jitter if trace.part_time else 1.0) * 1e9)
+        fast = self.threaded and sum(trace.edge_s for trace in self.traces) < FAST_EDGE_S
+        self._fast = self.traces if fast else []
 
     def _read_all(self, indices: Iterable[int], *, all_of_it: bool) -> None:
-        """Read devices: fast ones here, slow ones meanwhile each in its lane."""
-        wanted = list(indices)
-        slow = (
-            [i for i in wanted if self.threaded and self.traces[i].read_s > SLOW_READ_S] if len(self.traces) > 1 else []
-        )
-        done, ordered = threading.Semaphore(0), 0
-        for index in slow:
-            lane = self._lanes.get(index) or self._lanes.setdefault(
-                index, _Lane(self.traces[index], f"joulewise-lane-{index}")
-            )
+        """Read devices: fast ones here, slow ones each in its lane, which is not waited for."""
+        in_lanes = self.threaded and len(self.traces) > 1
+        for index in indices:
+            trace = self.traces[index]
+            if not in_lanes or trace.read_s < SLOW_READ_S:
+                trace.read(all_of_it=all_of_it)
+                continue
+            lane = self._lanes.get(index)
+            if lane is None:
+                lane = self._lanes[index] = _Lane(trace, f"joulewise-lane-{index}")
             if not lane.busy:
-                lane.order(done, all_of_it=all_of_it)
-                ordered += 1
-        for index in wanted:
-            if index not in slow:
-                self.traces[index].read(all_of_it=all_of_it)
-        for _ in range(ordered):
-            if not done.acquire(timeout=ROUND_S):
-                return  # it hangs: it is left out until it answers
+                lane.order(all_of_it=all_of_it)
 
     def _guarded(self) -> list[int]:
         """Instants around which detail is still needed [ns], in order."""

@@ -132,10 +132,13 @@ class Trace:
         self._tape = _Tape(device)
         self._doubted: deque[CounterReading] = deque(maxlen=1000)
         self._cleaning, self._reading = threading.RLock(), threading.Lock()
+        entry = device.capabilities.get(Kind.ENERGY_COUNTER)
+        self._step_j = 0.0 if entry is None else entry.resolution or 0.0
         self._last_power: Row | None = None
         self._slow_ns = 0
         self.read_s = 0.0
-        self.edge_s = math.inf
+        self.edge_s = math.inf if self._counter else 0.0
+        self.part_time = self.gauge is not None and self.gauge.duty_frac is not None and self.gauge.duty_frac < 1
         tick_s = (self.gauge and update_period_s(self.gauge)) or 2 * COUNTER_S
         self.period_s = COUNTER_S if self._counter else min(max(tick_s / 2, FASTEST_S), SLOWEST_S)
 
@@ -223,7 +226,7 @@ class Trace:
     def _read(self, now_ns: int, *, all_of_it: bool) -> None:
         if self._counter is not None and (raw_j := self._counter.read()) is not None:
             took_ns = self._clock.now_ns() - now_ns
-            self.edge_s = took_ns * 1e-9
+            self.edge_s = min(took_ns * 1e-9, self.edge_s * 1.1)  # others may have run meanwhile: the least counts
             self._raw.append((now_ns, raw_j, took_ns))
             self._clean_up()
         if self._gauge is not None and (all_of_it or not self.counts):
@@ -281,7 +284,22 @@ class Trace:
             doubted = [one for one in self._doubted if begin_ns - AROUND_NS <= one.at_ns <= end_ns + AROUND_NS]
         sure = [row for row in rows if not any(row[0] < edge < row[0] + row[3] for edge in (begin_ns, end_ns))]
         good = [CounterReading(row[1], int(row[0]), int(row[2])) for row in sure]
+        good += [one for edge_ns in {begin_ns, end_ns} if (one := self._least_at(edge_ns, good)) is not None]
         return sorted([*good, *doubted], key=lambda one: one.at_ns)
+
+    def _least_at(self, edge_ns: int, good: list[CounterReading]) -> CounterReading | None:
+        """What a counter showed at an instant at least, if the reading after it says more than the one before.
+
+        It cannot have risen faster since than the device can draw power.
+        """
+        before = max((one for one in good if one.at_ns <= edge_ns), key=lambda one: one.at_ns, default=None)
+        after = min((one for one in good if one.at_ns > edge_ns), key=lambda one: one.at_ns, default=None)
+        if before is None or after is None or self._clean is None or before.epoch != after.epoch:
+            return None
+        least_j = after.energy_j - self._clean.max_power_w * (after.at_ns - edge_ns) * 1e-9 - self._step_j
+        if before.at_ns == edge_ns or least_j <= before.energy_j:
+            return None
+        return CounterReading(least_j, edge_ns, before.epoch)
 
     def energy(self, begin_ns: int, end_ns: int) -> Energy:
         """What the device used in a window: counted, else integrated.
