@@ -1,4 +1,4 @@
-"""``joulewise export``: tell other tools what devices use, for as long as it runs."""
+"""``joulewise export``: tell other tools what devices use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,7 +20,7 @@ PORT, ADDRESS, PERIOD_S = 9842, "127.0.0.1", 15.0
 DEVICE_HELP = "Which, as in nvidia:0, cpu or sim:a100x8; may be given again."
 Devices = Annotated[list[str] | None, typer.Option("--device", help=DEVICE_HELP)]
 
-app = typer.Typer(help="Tell other tools what devices use, for as long as it runs.", no_args_is_help=True)
+app = typer.Typer(help="Tell other tools what devices use.", no_args_is_help=True)
 
 
 @app.command("prometheus")
@@ -77,6 +78,23 @@ def dashboard() -> None:
     from importlib.resources import files  # noqa: PLC0415
 
     sys.stdout.write(files("joulewise.export").joinpath("dashboards", "grafana.json").read_text(encoding="utf-8"))
+
+
+@app.command("perfetto")
+def perfetto(
+    timeline: Annotated[Path, typer.Argument(help="What joulewise run --parquet wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Trace to write, such as trace.json.gz.")],
+    *,
+    beside: Annotated[
+        Path | None, typer.Option(help="Trace that torch.profiler exported, to be drawn on the same axis.")
+    ] = None,
+) -> None:
+    """Turn a timeline into a trace for Perfetto or Chrome, alone or beside one of PyTorch."""
+    from joulewise.export.parquet import read_parquet  # noqa: PLC0415 (--help needs none of this)
+    from joulewise.export.perfetto import write_trace  # noqa: PLC0415
+
+    write_trace(read_parquet(timeline), output, beside)
+    typer.echo(f"{output}: open it at https://ui.perfetto.dev, or in chrome://tracing")
 
 
 @contextmanager
