@@ -6,12 +6,14 @@ update period later, or because it is more than another reading that is not befo
 what was used until the instant, for either edge of a window; gain and step of the counter come on top.
 
 Where readings nearby changed, they tell when the counter ticks (`joulewise.measure.ticks`): a reading after the instant
-but surely before the next tick still shows no more, one after that tick already shows no less. So a counter that was
+but surely before the next tick still shows no more, one after that tick already shows no less. And what a device can
+draw at most says how far a counter can have come since the instant, or since its last reading. So a counter that was
 not read just when it mattered is known to one tick as well, if it was read often enough around.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -64,6 +66,8 @@ def count_energy(
     end_ns: int,
     capability: Capability,
     provenance: Provenance = Provenance.MEASURED,
+    *,
+    max_power_w: float = math.inf,
 ) -> Energy:
     """Energy over a window, from readings of a counter.
 
@@ -74,6 +78,7 @@ def count_energy(
         end_ns: First instant after it [ns].
         capability: Of the counter.
         provenance: Of the readings.
+        max_power_w: More than the device can ever draw, as of `joulewise.devices.counter.CleanCounter` [W].
 
     Raises:
         UsageError: If the window ends before it begins, or the readings begin later.
@@ -97,9 +102,15 @@ def count_energy(
     if len({one.epoch for one in known}) > 1:
         raise CounterError("an energy counter was reset", "it was in this window", "integrate power instead")
 
-    energy_j, duration_s = end.before.energy_j - begin.before.energy_j, (end_ns - begin_ns) * 1e-9
+    shown_j = [_shown_until_j(edge, fresh, capability, max_power_w) for edge in (begin, end)]
+    energy_j, duration_s = max(0.0, shown_j[1] - shown_j[0]), (end_ns - begin_ns) * 1e-9
+    told = [_used_until_j(edge, fresh, capability, max_power_w) for edge in (begin, end)]
     missing_j = energy_j  # of an edge without a later reading: as much again as in the whole window
-    least, most = zip(*(_used_until_j(edge, fresh, capability, missing_j) for edge in (begin, end)), strict=True)
+    least = [max(low_j, here_j) for (low_j, _), here_j in zip(told, shown_j, strict=True)]
+    most = [
+        max(here_j, min(high_j, here_j + missing_j if math.isinf(high_j) else high_j))
+        for (_, high_j), here_j in zip(told, least, strict=True)
+    ]
     first_j, last_j = most[0] - least[0], most[1] - least[1]
     least_j, most_j = min(energy_j, least[1] - most[0]), max(energy_j, most[1] - least[0])
     step_j = capability.resolution or 0.0
@@ -114,19 +125,32 @@ def count_energy(
     return Energy(energy_j, max(0.0, lo_j), hi_j, resolution_j, Method.COUNTER, provenance, tuple(warnings))
 
 
-def _used_until_j(
-    edge: CounterEdge, fresh: Sequence[CounterReading], capability: Capability, missing_j: float
-) -> tuple[float, float]:
-    """Between which energies of the counter lies what was used until an instant [J]."""
+def _shown_until_j(
+    edge: CounterEdge, fresh: Sequence[CounterReading], capability: Capability, max_power_w: float
+) -> float:
+    """What the counter showed at an instant at least [J]: it cannot have risen since faster than power allows."""
     before = edge.before or fresh[0]
-    least_j, most_j = before.energy_j, edge.after.energy_j if edge.after else before.energy_j + missing_j
-    period_ns = round((capability.update_period_s or 0.0) * 1e9)
+    after = next((one for one in fresh if one.at_ns > edge.at_ns), None)
+    if after is None or after.epoch != before.epoch or before.at_ns == edge.at_ns:
+        return before.energy_j
+    risen_j = max_power_w * (after.at_ns - edge.at_ns) * 1e-9 + (capability.resolution or 0.0)
+    return max(before.energy_j, after.energy_j - risen_j)
+
+
+def _used_until_j(
+    edge: CounterEdge, fresh: Sequence[CounterReading], capability: Capability, max_power_w: float
+) -> tuple[float, float]:
+    """Between which energies of the counter lies what was used until an instant [J]; infinite if that is not known."""
+    before = edge.before or fresh[0]
+    least_j, most_j = before.energy_j, edge.after.energy_j if edge.after else math.inf
+    if capability.update_period_s is None:
+        return least_j, most_j
+    period_ns = round(capability.update_period_s * 1e9)
+    dark_ns = edge.at_ns - before.at_ns + period_ns
+    most_j = min(most_j, before.energy_j + max_power_w * dark_ns * 1e-9 + (capability.resolution or 0.0))
     ticks = [(a.at_ns, b.at_ns) for a, b in pairwise(fresh) if a.epoch == b.epoch and a.energy_j != b.energy_j]
     age = tick_age(edge.at_ns, ticks, period_ns)
-    if age.most_ns - age.least_ns >= period_ns:
-        return least_j, most_j
+    tick_ns = edge.at_ns + period_ns - age.most_ns, edge.at_ns + period_ns - age.least_ns
     same = [one for one in fresh if one.epoch == before.epoch]
-    sooner_j = max((one.energy_j for one in same if one.at_ns < edge.at_ns + period_ns - age.most_ns), default=least_j)
-    later_j = min((one.energy_j for one in same if one.at_ns >= edge.at_ns + period_ns - age.least_ns), default=most_j)
-    least_j, most_j = max(least_j, sooner_j), min(most_j, later_j)
-    return (least_j, most_j) if least_j <= most_j else (before.energy_j, max(most_j, before.energy_j))
+    least_j = max([least_j, *(one.energy_j for one in same if one.at_ns < tick_ns[0])])
+    return least_j, min([most_j, *(one.energy_j for one in same if one.at_ns >= tick_ns[1])])

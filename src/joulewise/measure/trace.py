@@ -31,6 +31,7 @@ RETRY_S = 1.0
 PATIENCE_S = 5.0
 AROUND_NS = 2_500_000_000
 PEAK_SPAN_S = 0.1
+BATCH = 16
 READERS = {Kind.POWER_INSTANT: "read_power_w", Kind.POWER_AVERAGE: "read_average_power_w"}
 
 
@@ -112,7 +113,7 @@ class Trace:
         device: Whom it reads.
         period_s: How often it is read [s].
         read_s: How long its last reading took [s].
-        power, counted, temperature, clock_mhz: What was read.
+        power, temperature, clock_mhz: What was read.
     """
 
     def __init__(self, device: Device, clock: Clock) -> None:
@@ -120,7 +121,7 @@ class Trace:
         self.device, self._clock = device, clock
         self.gauge = gauge_of(device)
         self.power = Log("ddddd", keep_first)
-        self.counted = Log("diI", same_epoch)
+        self._counted = Log("diI", same_epoch)
         self.temperature, self.clock_mhz = Log("d", earlier), Log("d", earlier)
         self._counter = self._sensor(Kind.ENERGY_COUNTER, "read_energy_j")
         self._gauge = None if self.gauge is None else self._sensor(self.gauge.kind, READERS[self.gauge.kind])
@@ -132,8 +133,6 @@ class Trace:
         self._tape = _Tape(device)
         self._doubted: deque[CounterReading] = deque(maxlen=1000)
         self._cleaning, self._reading = threading.RLock(), threading.Lock()
-        entry = device.capabilities.get(Kind.ENERGY_COUNTER)
-        self._step_j = 0.0 if entry is None else entry.resolution or 0.0
         self._last_power: Row | None = None
         self._slow_ns = 0
         self.read_s = 0.0
@@ -150,6 +149,12 @@ class Trace:
     def senses(self) -> bool:
         """Whether it can be told what the device uses."""
         return self._counter is not None or self._gauge is not None
+
+    @property
+    def counted(self) -> Log:
+        """What the counter said, cleaned: instant, energy since the first reading, epoch, time that reading took."""
+        self._clean_up()
+        return self._counted
 
     @property
     def failure(self) -> str:
@@ -186,7 +191,7 @@ class Trace:
             return True
         if self.counts:
             self._clean_up()
-            later = self.counted.from_ns(edge_ns)
+            later = self._counted.from_ns(edge_ns)
             sure_ns = edge_ns + self.tick_s * 1e9
             return bool(later) and (later[-1][0] >= sure_ns or later[-1][1:3] > later[0][1:3])
         if self._gauge is None or self._gauge.failure:
@@ -228,7 +233,8 @@ class Trace:
             took_ns = self._clock.now_ns() - now_ns
             self.edge_s = min(took_ns * 1e-9, self.edge_s * 1.1)  # others may have run meanwhile: the least counts
             self._raw.append((now_ns, raw_j, took_ns))
-            self._clean_up()
+            if len(self._raw) >= BATCH:
+                self._clean_up()
         if self._gauge is not None and (all_of_it or not self.counts):
             at_ns = self._clock.now_ns()
             power_w = self._gauge.read()
@@ -248,7 +254,7 @@ class Trace:
         with self._cleaning:
             raw = [self._raw.popleft() for _ in range(len(self._raw))]
             for at_ns, raw_j, took_ns in sorted(raw):
-                last_ns = self.counted.last_ns
+                last_ns = self._counted.last_ns
                 if last_ns is not None and at_ns <= last_ns:
                     continue
                 self._tape.at_ns, self._tape.raw_j = at_ns, raw_j
@@ -256,19 +262,24 @@ class Trace:
                     self._clean = CleanCounter(self._tape, self._tape)
                 reading = self._clean.read()
                 if reading.fresh:
-                    self.counted.append((at_ns, reading.energy_j, reading.epoch, min(took_ns, 2**31)))
+                    self._counted.append((at_ns, reading.energy_j, reading.epoch, min(took_ns, 2**31)))
                 else:
                     self._doubted.append(reading)
 
     def after_fork(self) -> None:
         """In a child: locks that other threads of the parent may have held are free."""
         self._cleaning, self._reading = threading.RLock(), threading.Lock()
-        for log in (self.power, self.counted, self.temperature, self.clock_mhz):
+        for log in (self.power, self._counted, self.temperature, self.clock_mhz):
             log.lock = threading.Lock()
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to thin."""
+        return self.power.full or self._counted.full or self.temperature.full
 
     def thin(self, guarded_ns: list[int]) -> None:
         """Let go of old detail, except around instants [ns], in order."""
-        for log in (self.power, self.counted, self.temperature, self.clock_mhz):
+        for log in (self.power, self._counted, self.temperature, self.clock_mhz):
             if log.full:
                 log.thin(guarded_ns)
 
@@ -277,29 +288,14 @@ class Trace:
         self._clean_up()
         with self._cleaning:
             if end_ns - begin_ns > 4 * AROUND_NS:
-                rows = self.counted.rows(begin_ns - AROUND_NS, begin_ns + AROUND_NS)
-                rows += self.counted.rows(end_ns - AROUND_NS, end_ns + AROUND_NS, before=0)
+                rows = self._counted.rows(begin_ns - AROUND_NS, begin_ns + AROUND_NS)
+                rows += self._counted.rows(end_ns - AROUND_NS, end_ns + AROUND_NS, before=0)
             else:
-                rows = self.counted.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
+                rows = self._counted.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
             doubted = [one for one in self._doubted if begin_ns - AROUND_NS <= one.at_ns <= end_ns + AROUND_NS]
         sure = [row for row in rows if not any(row[0] < edge < row[0] + row[3] for edge in (begin_ns, end_ns))]
         good = [CounterReading(row[1], int(row[0]), int(row[2])) for row in sure]
-        good += [one for edge_ns in {begin_ns, end_ns} if (one := self._least_at(edge_ns, good)) is not None]
         return sorted([*good, *doubted], key=lambda one: one.at_ns)
-
-    def _least_at(self, edge_ns: int, good: list[CounterReading]) -> CounterReading | None:
-        """What a counter showed at an instant at least, if the reading after it says more than the one before.
-
-        It cannot have risen faster since than the device can draw power.
-        """
-        before = max((one for one in good if one.at_ns <= edge_ns), key=lambda one: one.at_ns, default=None)
-        after = min((one for one in good if one.at_ns > edge_ns), key=lambda one: one.at_ns, default=None)
-        if before is None or after is None or self._clean is None or before.epoch != after.epoch:
-            return None
-        least_j = after.energy_j - self._clean.max_power_w * (after.at_ns - edge_ns) * 1e-9 - self._step_j
-        if before.at_ns == edge_ns or least_j <= before.energy_j:
-            return None
-        return CounterReading(least_j, edge_ns, before.epoch)
 
     def energy(self, begin_ns: int, end_ns: int) -> Energy:
         """What the device used in a window: counted, else integrated.
@@ -316,7 +312,9 @@ class Trace:
             try:
                 entry = self.device.capabilities[Kind.ENERGY_COUNTER]
                 readings = self._readings(begin_ns, end_ns)
-                return count_energy(readings, begin_ns, end_ns, entry, self.device.identity.provenance)
+                most_w = math.inf if self._clean is None else self._clean.max_power_w
+                provenance = self.device.identity.provenance
+                return count_energy(readings, begin_ns, end_ns, entry, provenance, max_power_w=most_w)
             except JoulewiseError as error:
                 if self.gauge is None:
                     raise
@@ -353,7 +351,7 @@ class Trace:
         within = [row[5] for row in self.power.rows(begin_ns, end_ns) if begin_ns <= row[0] < end_ns]
         if within or self._gauge is not None:
             return max(within, default=None)
-        return _steepest_w([row for row in self.counted.rows(begin_ns, end_ns) if begin_ns <= row[0] <= end_ns])
+        return _steepest_w([row for row in self._counted.rows(begin_ns, end_ns) if begin_ns <= row[0] <= end_ns])
 
 
 def annotated(energy: Energy, notes: list[str]) -> Energy:
