@@ -13,9 +13,8 @@ from joulewise.cli.child import Ended, end_by_signal
 from joulewise.cli.compare_cooling import Cooling
 from joulewise.cli.compare_output import Trial, Trials, document, lines, progress, report_of
 from joulewise.cli.run_gate import gains_of
-from joulewise.cli.run_once import Watch, write_outputs
+from joulewise.cli.run_once import Watch, timeline_of, write_outputs
 from joulewise.cli.run_output import NO_FACTORS, footprint_lines
-from joulewise.cli.run_timeline import read_limits_w, timeline_of
 from joulewise.errors import JoulewiseError, UsageError
 from joulewise.measure.comparison import compare, turns
 from joulewise.measure.timeline import Span
@@ -72,7 +71,6 @@ def compare_commands(plan: Plan, found: Watch, outputs: Outputs, factors: Factor
     cooling = Cooling(found.meter.devices, found.meter.clock, plan.cool_down_s)
     if not cooling.start_c:
         _say("no device has a thermometer: runs do not wait for devices to cool down")
-    limits_w = read_limits_w(found.meter.devices) if outputs.drawn else {}
     session = found.meter.begin("comparison", synchronise=False)
     for number, which in enumerate(plan.turns):
         wait = cooling.wait()
@@ -95,7 +93,7 @@ def compare_commands(plan: Plan, found: Watch, outputs: Outputs, factors: Factor
         _say(line)
     whole = session.result()
     spans = [Span(trial.measurement.name, trial.measurement.begin_ns, trial.measurement.end_ns) for trial in trials.all]
-    timeline = timeline_of(found.meter, whole, limits_w, spans) if outputs.drawn or factors else None
+    timeline = timeline_of(found.meter, whole, spans) if outputs.drawn or factors else None
     footprint = None
     try:
         footprint = factors.of(whole, timeline)

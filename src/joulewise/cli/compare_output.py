@@ -79,6 +79,11 @@ def lines(trials: Trials, comparison: Comparison) -> list[str]:
         said.append(f"{NAMES[which]}: {shlex.join(command)}: mean {energy_j:.4g} J in {duration_s:.4g} s{worth}")
     said.append(f"energy of A over B: {_interval(comparison.energy)}, {sure}: {_ranked(comparison.energy)}{worth}")
     said.append(f"time of A over B: {_interval(comparison.time)}, {sure}")
+    return said + _advice(trials, comparison)
+
+
+def _advice(trials: Trials, comparison: Comparison) -> list[str]:
+    said = []
     if comparison.energy.verdict is Verdict.UNDECIDED:
         said.append("more runs (--repeat) or longer ones make the interval smaller")
     gave_up = sum(bool(trial.wait.warm) for trial in trials.all)
@@ -89,7 +94,15 @@ def lines(trials: Trials, comparison: Comparison) -> list[str]:
 
 def _interval(ratio: Ratio) -> str:
     estimate = "not known" if math.isnan(ratio.ratio) else f"{ratio.ratio:.4g}"
-    return f"{estimate} ({ratio.lo:.4g} to {ratio.hi:.4g})"
+    return f"{estimate} ({_span(ratio)})"
+
+
+def _span(ratio: Ratio) -> str:
+    return f"{ratio.lo:.4g} to {ratio.hi:.4g}"
+
+
+def _times(ratio: Ratio) -> str:
+    return "not known" if math.isnan(ratio.ratio) else f"{ratio.ratio:.3g} times"
 
 
 def _ranked(ratio: Ratio) -> str:
@@ -134,12 +147,17 @@ def report_of(
     from joulewise.cli.run_once import report_of as report_of_run  # noqa: PLC0415 (only --html draws)
     from joulewise.report.run_report import Table  # noqa: PLC0415
 
-    runs = len(trials.all) // 2
+    runs, sure = len(trials.all) // 2, f"{comparison.confidence:.0%} confidence"
     page = report_of_run(Summary(("comparison",), 0, whole, footprint), timeline)
-    said = [line for line in lines(trials, comparison) if not line.startswith(("A: ", "B: "))]
+    undecided = comparison.energy.verdict is Verdict.UNDECIDED
+    headline = (
+        (_ranked(comparison.energy).partition(",")[0], "1 lies within the interval" if undecided else "of energy"),
+        (_times(comparison.energy), f"energy of A over B: {_span(comparison.energy)}, {sure}"),
+        (_times(comparison.time), f"time of A over B: {_span(comparison.time)}, {sure}"),
+    )
     means = Table(
-        "A or B?",
-        "; ".join(said),
+        "A and B",
+        "; ".join(_advice(trials, comparison)),
         (
             ("program", "energy, mean", "time, mean"),
             *(_mean(f"{NAMES[n]}: {shlex.join(command)}", trials.of(n)) for n, command in enumerate(trials.commands)),
@@ -153,7 +171,9 @@ def report_of(
     )
     began = page.subtitle.partition(",")[0]
     subtitle = f"{began}, {runs} runs of each, in turn"
-    return replace(page, title="A or B: energy of two programs", subtitle=subtitle, tables=(means, each))
+    return replace(
+        page, title="A or B: energy of two programs", subtitle=subtitle, headline=headline, tables=(means, each)
+    )
 
 
 def _mean(name: str, runs: list[Measurement]) -> tuple[str, str, str]:

@@ -84,18 +84,15 @@ def run(
 
 def _run_once(command: list[str], found: Watch, outputs: Outputs, factors: Factors, gate: Gate | None) -> int:
     from joulewise.cli.child import end_by_signal  # noqa: PLC0415
-    from joulewise.cli.run_gate import gains_of  # noqa: PLC0415
-    from joulewise.cli.run_once import report_of, write_outputs  # noqa: PLC0415
+    from joulewise.cli.run_once import report_of, timeline_of, write_outputs  # noqa: PLC0415
     from joulewise.cli.run_output import Summary, document, lines  # noqa: PLC0415
-    from joulewise.cli.run_timeline import read_limits_w, timeline_of  # noqa: PLC0415
     from joulewise.errors import UsageError  # noqa: PLC0415
 
-    limits_w = read_limits_w(found.meter.devices) if outputs.drawn else {}
     ended, measurement = found.run(command, command[0])
     if not ended.started:
         return ended.code
     needs_time = outputs.drawn or bool(factors)
-    timeline = timeline_of(found.meter, measurement, limits_w) if needs_time else None
+    timeline = timeline_of(found.meter, measurement) if needs_time else None
     footprint, problems = None, []
     try:
         footprint = factors.of(measurement, timeline)
@@ -104,7 +101,7 @@ def _run_once(command: list[str], found: Watch, outputs: Outputs, factors: Facto
     summary = Summary(tuple(command), ended.code, measurement, footprint, found.silent)
     for line in lines(summary):
         typer.echo(line, err=True)
-    judgement = gate.judge(measurement, gains_of(found.meter.devices)) if gate and ended.code == 0 else None
+    judgement = gate.judge(measurement) if gate is not None and ended.code == 0 else None
     if judgement is not None:
         typer.echo(f"joulewise: {judgement.line()}", err=True)
     elif gate is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,14 @@ class Gate:
     limit: float
     file: str
     baseline: Measurement
+    gain_frac: Mapping[str, float]
 
-    def judge(self, measurement: Measurement, gain_frac: dict[str, float]) -> Judgement:
+    def judge(self, measurement: Measurement) -> Judgement:
         """Whether a run stays below it."""
         told = sorted(_kind(one.identity) for one in measurement.devices if one.in_total and one.energy is not None)
         if told != sorted(_kinds(self.baseline)):
             return Judgement(self, None, "not all devices of the baseline told their energy")
-        return Judgement(self, to_baseline(measurement, self.baseline, gain_frac))
+        return Judgement(self, to_baseline(measurement, self.baseline, self.gain_frac))
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def read_gate(limit: float, path: Path, devices: Sequence[Device]) -> Gate:
             seen,
             "measure a baseline on these, or choose with --device",
         )
-    return Gate(limit, str(path), baseline)
+    return Gate(limit, str(path), baseline, gains_of(devices))
 
 
 def gains_of(devices: Sequence[Device]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,9 +23,10 @@ from joulewise.measure.trace import READERS, gauge_of
 if TYPE_CHECKING:
     from joulewise.cli.run_output import Summary
     from joulewise.measure.footprint import Footprint
-    from joulewise.measure.timeline import Timeline
+    from joulewise.measure.timeline import Span, Timeline
     from joulewise.report.run_report import Figure, RunReport
 
+AFTER_NS = 2_000_000_000
 Beside = Callable[[int], AbstractContextManager[object]]
 
 
@@ -67,6 +68,12 @@ def _reason(device: Device) -> str:
     return f"{who}: {why}"
 
 
+def timeline_of(meter: Meter, measurement: Measurement, spans: Sequence[Span] = ()) -> Timeline:
+    """What was read from the last reading before a window to the first ones after it."""
+    kept = meter.timeline(measurement.begin_ns, measurement.end_ns + AFTER_NS)
+    return replace(kept, began_at=measurement.began_at, end_ns=measurement.end_ns, spans=tuple(spans))
+
+
 def report_of(summary: Summary, timeline: Timeline, notes: Sequence[str] = ()) -> RunReport:
     """What the HTML page shows."""
     from joulewise.report.run_report import RunReport  # noqa: PLC0415 (only --html draws)
@@ -94,15 +101,11 @@ _READING = (
 
 def figures_of(footprint: Footprint | None) -> tuple[Figure, ...]:
     """Cost and carbon as the page shows them."""
-    from joulewise.cli.run_output import carbon_figure, carbon_source, cost_figure, cost_source  # noqa: PLC0415
+    from joulewise.cli.run_output import footprint_figures  # noqa: PLC0415
     from joulewise.report.run_report import Figure  # noqa: PLC0415
 
-    found = []
-    if footprint is not None and footprint.cost is not None:
-        found.append(Figure("electricity", cost_figure(footprint.cost), cost_source(footprint.cost)))
-    if footprint is not None and footprint.carbon is not None:
-        found.append(Figure("carbon", carbon_figure(footprint.carbon), carbon_source(footprint.carbon)))
-    return tuple(found)
+    known = [] if footprint is None else footprint_figures(footprint)
+    return tuple(Figure(name, value, source, bounds) for name, value, bounds, source in known)
 
 
 def write_outputs(outputs: Outputs, document: str, timeline: Timeline | None, report: RunReport | None) -> list[str]:

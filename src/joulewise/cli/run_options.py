@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from joulewise.measure.measurement import Measurement
     from joulewise.measure.timeline import Timeline
 
-NO_CURRENCY = "(in the currency of --price)"
+NO_CURRENCY = "of your currency"
 _PRICE = re.compile(r"^(-?\d+(?:\.\d*)?|-?\.\d+)\s*([^\d\s/.,-]{0,3})\s*(?:/\s*kwh)?$", re.IGNORECASE)
 _INTENSITY = re.compile(r"^(\d+(?:\.\d*)?|\.\d+)\s*(?:g\s*/\s*kwh)?$", re.IGNORECASE)
 _LIMIT = re.compile(r"^(\d+(?:\.\d*)?|\.\d+)x?$")
@@ -38,10 +39,10 @@ class Factors:
         Raises:
             UsageError: If prices or intensities are not known for the time of the measurement.
         """
-        from joulewise.measure.footprint import footprint  # noqa: PLC0415 (only who asks for it pays for it)
-
         if not self or measurement.total is None:
             return None
+        from joulewise.measure.footprint import footprint  # noqa: PLC0415 (only who asks for it pays for it)
+
         return footprint(measurement, self.tariff, self.intensity, timeline=timeline)
 
 
@@ -133,13 +134,12 @@ def check_writable(path: Path) -> None:
     Raises:
         UsageError: If it cannot.
     """
-    import tempfile  # noqa: PLC0415
-
+    trial = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # as `joulewise.wire.atomic` will name it
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "Is a directory")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        trial.open("wb").close()
+        trial.unlink()
     except (OSError, ValueError) as error:
         seen = f"seen: {error}; the program was not run"
         raise UsageError(f"cannot write {path}", seen, "name a file in a directory you can write to") from error

@@ -15,7 +15,7 @@ from joulewise.records import Provenance
 from joulewise.wire.envelope import schema_tag
 
 if TYPE_CHECKING:
-    from joulewise.measure.footprint import Carbon, Cost, Footprint
+    from joulewise.measure.footprint import Carbon, Footprint
 
 DOCUMENT, VERSION = "run", 2
 NO_FACTORS = "cost and carbon are not told: --price and --country or --intensity add them"
@@ -95,32 +95,28 @@ def mark(provenance: Provenance) -> str:
 def footprint_lines(footprint: Footprint) -> list[str]:
     """Cost and carbon, each with bounds and where its factor is from."""
     worth = mark(footprint.provenance)
-    said = []
-    if footprint.cost is not None:
-        said.append(f"cost: {cost_figure(footprint.cost)}: {cost_source(footprint.cost)}{worth}")
-    if footprint.carbon is not None:
-        said.append(f"carbon: {carbon_figure(footprint.carbon)}: {carbon_source(footprint.carbon)}{worth}")
+    said = [
+        f"{name}: {value}{f' ({bounds})' if bounds else ''}: {source}{worth}"
+        for name, value, bounds, source in footprint_figures(footprint)
+    ]
     return said + [f"cost and carbon: {warning}{worth}" for warning in footprint.warnings]
 
 
-def cost_figure(cost: Cost) -> str:
-    """An amount with its bounds."""
-    return f"{cost.amount:.3g} {cost.currency}{_between(cost.lo, cost.hi)}"
+def footprint_figures(footprint: Footprint) -> list[tuple[str, str, str, str]]:
+    """Cost and carbon, as far as they are known: name, value, bounds and where the factor is from."""
+    found = []
+    cost, carbon = footprint.cost, footprint.carbon
+    if cost is not None:
+        source = f"{cost.price_per_kwh:.4g} per kWh, {cost.source}" + (f", {cost.year}" if cost.year else "")
+        found.append(("cost", f"{cost.amount:.3g} {cost.currency}", _between(cost.lo, cost.hi), source))
+    if carbon is not None:
+        factor, unit = (1e-3, "kg") if carbon.carbon_g >= 1e4 else (1.0, "g") if carbon.carbon_g >= 0.1 else (1e3, "mg")
+        lo, hi = (None if bound is None else bound * factor for bound in (carbon.lo_g, carbon.hi_g))
+        found.append(("carbon", f"{carbon.carbon_g * factor:.3g} {unit} CO2e", _between(lo, hi), _grid(carbon)))
+    return found
 
 
-def cost_source(cost: Cost) -> str:
-    """Where a price is from."""
-    return f"{cost.price_per_kwh:.4g} per kWh, {cost.source}" + (f", {cost.year}" if cost.year else "")
-
-
-def carbon_figure(carbon: Carbon) -> str:
-    """A mass with its bounds."""
-    factor, unit = (1e-3, "kg") if carbon.carbon_g >= 1e4 else (1.0, "g") if carbon.carbon_g >= 0.1 else (1e3, "mg")
-    lo, hi = (None if bound is None else bound * factor for bound in (carbon.lo_g, carbon.hi_g))
-    return f"{carbon.carbon_g * factor:.3g} {unit} CO2e{_between(lo, hi)}"
-
-
-def carbon_source(carbon: Carbon) -> str:
+def _grid(carbon: Carbon) -> str:
     """Where an intensity is from, and what it is."""
     parts = [f"{carbon.g_per_kwh:.4g} g/kWh", carbon.region, str(carbon.year or ""), str(carbon.kind)]
     parts += [f"{carbon.basis}-based", str(carbon.scope), carbon.source, *carbon.notes]
@@ -128,7 +124,7 @@ def carbon_source(carbon: Carbon) -> str:
 
 
 def _between(lo: float | None, hi: float | None) -> str:
-    return "" if lo is None or hi is None else f" ({lo:.3g} to {hi:.3g})"
+    return "" if lo is None or hi is None else f"{lo:.3g} to {hi:.3g}"
 
 
 def document(summary: Summary, **more: Any) -> str:

@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.special import stdtrit
 
 from joulewise.errors import UsageError
 from joulewise.measure.measurement import Measurement
@@ -175,6 +174,8 @@ def _doubt(run: Measurement) -> float:
 def _paired(first: Sequence[float], second: Sequence[float], doubts: Sequence[float], confidence: float) -> Ratio:
     if min(*first, *second) <= 0 or not all(map(math.isfinite, doubts)):
         return Ratio(math.nan, 0.0, math.inf)
+    from scipy.special import stdtrit  # noqa: PLC0415 (half a second that a comparison with a baseline does not need)
+
     logs = np.log(np.asarray(second)) - np.log(np.asarray(first))
     pairs = len(logs)
     variance = (float(np.var(logs, ddof=1)) + math.fsum(doubt**2 for doubt in doubts) / pairs) / pairs

@@ -16,11 +16,13 @@ class Figure:
         name: What it is.
         value: With its unit.
         source: From what it was computed.
+        bounds: Between which it lies, if that is known.
     """
 
     name: str
     value: str
     source: str
+    bounds: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RunReport:
         figures: Cost, carbon and the like; none that were not asked for.
         tables: What else there is to compare.
         notes: What to know to read it, beside the warnings of the measurement.
+        headline: What stands largest, as pairs of a figure and what it is, in place of energy, time and power.
     """
 
     title: str
@@ -53,3 +56,4 @@ class RunReport:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    headline: tuple[tuple[str, str], ...] = ()

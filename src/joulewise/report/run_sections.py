@@ -65,8 +65,16 @@ def _header(report: RunReport) -> str:
 
 
 def _headline(report: RunReport) -> str:
-    measurement, energy = report.measurement, report.measurement.total
-    cards = []
+    cards = [(big, small, "lead") for big, small in report.headline] or _totals(report.measurement)
+    cards += [(figure.value, _with_bounds(figure.name, figure.bounds), "") for figure in report.figures]
+    items = "".join(
+        f'<li class="{kind}"><b>{escape(big)}</b> <span>{escape(small)}</span></li>' for big, small, kind in cards
+    )
+    return f'<section class="headline" aria-label="Result"><ul class="cards">{items}</ul></section>'
+
+
+def _totals(measurement: Measurement) -> list[tuple[str, str, str]]:
+    energy, cards = measurement.total, []
     if energy is not None:
         cards.append((show(energy.energy_j, _unit(energy), 4), _bounds(energy, _unit(energy)), "lead"))
     cards.append((_duration(measurement.duration_s), "from begin to end", "lead"))
@@ -74,11 +82,11 @@ def _headline(report: RunReport) -> str:
         cards.append((show(measurement.mean_power_w, WATT, 4), "average power", ""))
     if measurement.net_j is not None:
         cards.append((show(measurement.net_j, energy_unit(abs(measurement.net_j)), 4), "above what idle would use", ""))
-    cards += [(figure.value, figure.name, "") for figure in report.figures]
-    items = "".join(
-        f'<li class="{kind}"><b>{escape(big)}</b> <span>{escape(small)}</span></li>' for big, small, kind in cards
-    )
-    return f'<section class="headline" aria-label="Result"><ul class="cards">{items}</ul></section>'
+    return cards
+
+
+def _with_bounds(name: str, bounds: str) -> str:
+    return f"{name}, {bounds}" if bounds else name
 
 
 def _devices(measurement: Measurement) -> str:
@@ -131,11 +139,11 @@ def _energies(energy: Energy, unit: Unit) -> tuple[str, str, str]:
 def _warnings(measurement: Measurement) -> str:
     said = [("", warning) for warning in measurement.warnings]
     for one in measurement.devices:
-        who = f"{one.identity.model} ({one.identity.uid})"
-        said += [(who, warning) for warning in (one.energy.warnings if one.energy else ())]
-        said += [(who, f"{'not read to the end' if one.energy else 'no energy'}: {one.failure}")] if one.failure else []
-    if measurement.synchronised is False:
-        said.append(("", "accelerators may still have worked at an edge of the window: they were not synchronised"))
+        name = one.identity.uid
+        own = list(one.energy.warnings) if one.energy is not None else []
+        own += [f"{'not read to the end' if one.energy else 'no energy'}: {one.failure}"] if one.failure else []
+        told = [what for what in measurement.warnings if what.startswith(f"{name}: ")]
+        said += [(name, what) for what in own if not any(what in other or one.failure in other for other in told)]
     if not said:
         return ""
     items = "".join(f"<li>{f'<b>{escape(who)}</b>: ' if who else ''}{escape(what)}</li>" for who, what in said)
@@ -156,7 +164,7 @@ the sums."></div>
 
 def _footprint(report: RunReport) -> str:
     measurement = report.measurement
-    rows = [(figure.name, f"{figure.value}: {figure.source}") for figure in report.figures]
+    rows = [(_with_bounds(figure.name, figure.bounds), f"{figure.value}: {figure.source}") for figure in report.figures]
     cost = measurement.self_cost
     share = f" ({show_percent(cost.cpu_s / measurement.duration_s)} of one core)" if measurement.duration_s else ""
     energy = "" if cost.energy_j is None else f", about {show(cost.energy_j, energy_unit(cost.energy_j), 2)}, modelled"

@@ -225,9 +225,13 @@ class _Figure:
 
     def _mark_limits(self, layout: dict[str, Any], axis: str) -> None:
         """Power limits, unless they are so far above the load that they would flatten it."""
-        limits_w = {track.limit_w for track in self.timeline.tracks if track.limit_w}
-        for limit_w in sorted(one for one in limits_w if one <= 2.5 * self.peak_w):
-            line = {"color": "#b42318", "width": 1.2, "dash": "dot"}
+        colors: dict[float, set[str]] = {}
+        for number, track in enumerate(self.timeline.tracks):
+            if track.limit_w and track.limit_w <= 2.5 * self.peak_w:
+                colors.setdefault(track.limit_w, set()).add(_look(number)["color"])
+        for limit_w, owners in sorted(colors.items()):
+            color = owners.pop() if len(owners) == 1 else "#b42318"
+            line = {"color": color, "width": 1.2, "dash": "dot"}
             place = {"xref": "paper", "yref": axis}
             layout["shapes"].append(
                 {**place, "type": "line", "x0": 0, "x1": 1, "y0": limit_w, "y1": limit_w, "line": line}
@@ -237,7 +241,7 @@ class _Figure:
                     **place,
                     **{"x": 1, "y": limit_w, "xanchor": "right", "yanchor": "bottom", "showarrow": False},
                     "text": f"limit {limit_w:.4g} W",
-                    "font": {"size": 11.5, "color": "#b42318"},
+                    "font": {"size": 11.5, "color": color},
                 }
             )
             layout["yaxis"]["range"] = [0, 1.12 * max(self.peak_w, limit_w)]

@@ -111,7 +111,7 @@ def _within(at_s: Array, end_s: float) -> slice:
 
 def _held(series: Series, timeline: Timeline) -> Curve:
     at_s, values = _seconds(series, timeline)
-    end_s = (timeline.end_ns - timeline.begin_ns) * 1e-9
+    end_s = _end_s(timeline)
     shown = _within(at_s, end_s)
     at_s, values = np.maximum(at_s[shown], 0.0), values[shown]
     if not len(at_s):
@@ -119,15 +119,20 @@ def _held(series: Series, timeline: Timeline) -> Curve:
     return Curve(np.r_[at_s, end_s], np.r_[values, values[-1]]) if at_s[-1] < end_s else Curve(at_s, values)
 
 
-def _counted(track: Track, timeline: Timeline) -> tuple[Array, Array, NDArray[np.int_]]:
+def _counted(track: Track, timeline: Timeline, beyond: int = 0) -> tuple[Array, Array, NDArray[np.int_]]:
     at_s, energy_j = _seconds(track.energy_j, timeline)
     epoch = np.searchsorted(np.asarray(track.epochs, dtype=np.int64), np.asarray(track.energy_j.at_ns), side="right")
-    shown = _within(at_s, (timeline.end_ns - timeline.begin_ns) * 1e-9)
+    shown = _within(at_s, _end_s(timeline))
+    shown = slice(shown.start, shown.stop + beyond)
     return at_s[shown], energy_j[shown], epoch[shown]
 
 
+def _end_s(timeline: Timeline) -> float:
+    return (timeline.end_ns - timeline.begin_ns) * 1e-9
+
+
 def _power_of_counter(track: Track, timeline: Timeline) -> Curve:
-    at_s, energy_j, epoch = _counted(track, timeline)
+    at_s, energy_j, epoch = _counted(track, timeline, beyond=1)
     kept: list[int] = []
     for index in range(len(at_s)):
         last = kept[-1] if kept else index
@@ -145,4 +150,4 @@ def _power_of_counter(track: Track, timeline: Timeline) -> Curve:
         return EMPTY
     span_s = np.diff(at_s[kept])
     power_w = np.where(np.diff(epoch[kept]) == 0, np.diff(energy_j[kept]) / span_s, np.nan)
-    return Curve(np.maximum(at_s[kept], 0.0), np.r_[power_w, power_w[-1]])
+    return Curve(np.clip(at_s[kept], 0.0, _end_s(timeline)), np.r_[power_w, power_w[-1]])
