@@ -32,7 +32,7 @@ def table(heads, rows):
 
 
 def otel(metric):
-    named = [f"`{name}`" + (f" ({TYPES.get(kind, kind)})" if kind else "") for kind, name in metric.otel.items()]
+    named = [name + (f" ({TYPES.get(kind, kind)})" if kind else "") for kind, name in metric.otel.items()]
     return ", ".join(named)
 
 
@@ -47,7 +47,7 @@ def version():
 
 def job():
     rows = [
-        [f"`{variable}`", f"`{name.replace('.', '_')}`", f"`{name}`"]
+        [f"`{variable}`", f"`{name.replace('.', '_')}`", name]
         for variable, name in [*SLURM.items(), *KUBERNETES.items()]
     ]
     return table(["variable", "Prometheus", "OpenTelemetry"], rows)
@@ -70,7 +70,7 @@ def test_labels_are_those_of_the_code(virtual_clock):
     device = FakeDevice(virtual_clock, parent="other")
     seen = Observation(device.identity, "fake:0", "other", energy_source="x")
     section = PAGE.read_text(encoding="utf-8").partition("## Labels")[2]
-    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|", section.partition("<!--")[0], re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| ([\w.]+) \|", section.partition("<!--")[0], re.MULTILINE)
     assert [one for one, _ in rows] == list(labels(seen, METRICS[0]))
     told = set(attributes(seen, METRICS[0]))
     assert {other for _, other in rows} <= told
