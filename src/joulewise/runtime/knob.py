@@ -7,13 +7,13 @@ become settings of devices; each device gets the nearest setting that it takes.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from joulewise.devices.capabilities import Capability, Kind
 from joulewise.devices.device import Device
-from joulewise.devices.settings import Setting, make, nearest_allowed
+from joulewise.devices.settings import Setting, make, nearest_allowed, numbers, read_setting
 from joulewise.errors import CapabilityError, PermissionDeniedError, UsageError
 
 STRIDE_W = 25.0
@@ -49,7 +49,8 @@ class Tunable:
     Attributes:
         knob: Which.
         devices: Whose; all are set alike.
-        candidates: What it can be turned to, slowest first; the last one holds nothing back.
+        candidates: What it can be turned to, slowest first; the last one is what was found, or holds nothing back:
+            nothing is raised above what an operator allows.
     """
 
     knob: Knob
@@ -94,18 +95,28 @@ def find_tunable(devices: Sequence[Device], knob: Knob | str | None = None) -> T
     if denied is not None:
         device, entry = denied
         what = f"turning the {entry.kind} of {device.identity.uid}"
-        raise PermissionDeniedError(what, f"{entry.privilege or 'a privilege'}, or an agent (--device agent:)")
+        raise PermissionDeniedError(what, entry.privilege or "a privilege")
     has = "; ".join(f"{device.identity.uid}: {', '.join(device.capabilities)}" for device in devices)
     names = ", ".join(device.identity.uid for device in devices) or "no device"
     raise CapabilityError(names, f"tuning by {' or '.join(wanted)}", has)
 
 
 def _candidates(knob: Knob, devices: Sequence[Device]) -> tuple[Hashable, ...]:
-    columns = [_values([device.capabilities[kind] for device in devices]) for kind in KINDS[knob]]
+    columns = [_values([_up_to_found(device, kind) for device in devices]) for kind in KINDS[knob]]
     if len(columns) == 1:
         return tuple(columns[0])
     clocks, limits = columns
     return tuple((clock, limits[-1]) for clock in clocks[:-1]) + tuple((clocks[-1], limit) for limit in limits)
+
+
+def _up_to_found(device: Device, kind: Kind) -> Capability:
+    """What a knob can be turned to without giving more than whoever set it allows: an operator, or the factory."""
+    entry = device.capabilities[kind]
+    found = numbers(read_setting(device, kind))
+    if not found or found[-1] <= 0:
+        return entry
+    values = None if entry.values is None else tuple(value for value in entry.values if value <= found[-1])
+    return replace(entry, maximum=found[-1], values=values or None)
 
 
 def _values(entries: Sequence[Capability]) -> list[float]:

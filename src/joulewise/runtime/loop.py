@@ -19,17 +19,17 @@ from dataclasses import replace
 from enum import StrEnum
 from itertools import pairwise
 from statistics import stdev
-from typing import Protocol
 
-from joulewise.clock import Clock
 from joulewise.devices.apply import Applied, apply
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.device import Device
 from joulewise.devices.journal import Journal
-from joulewise.devices.settings import Setting
+from joulewise.devices.obedience import CLOCK_STEP_MHZ
+from joulewise.devices.settings import Setting, numbers
 from joulewise.errors import JoulewiseError, RestoreError
 from joulewise.measure.energy import Energy, Method
-from joulewise.measure.measurement import Measurement
+from joulewise.measure.meter import Meter
+from joulewise.measure.window import Window
 from joulewise.optimize.protocol import Outcome, Probe, Tuner
 from joulewise.records import Provenance
 from joulewise.runtime.knob import Tunable
@@ -42,16 +42,6 @@ NOTHING = Energy(0.0, 0.0, 0.0, 0.0, Method.COUNTER)
 """What a rank adds that has no device of its own."""
 VOIDING = frozenset({"thermal", "power_brake"})
 Reduce = Callable[[Outcome], Outcome]
-
-
-class Window(Protocol):
-    """What is measured between two steps."""
-
-    def end(self) -> object:
-        """End it, at once and once."""
-
-    def result(self) -> Measurement:
-        """What was used; waits for sensors that are still to show it."""
 
 
 class Phase(StrEnum):
@@ -69,8 +59,7 @@ class TuningLoop:
     Args:
         tuner: Who decides.
         tunable: What is turned.
-        begin_window: Opens a window over the tuned devices.
-        clock: Time.
+        meter: Measures the tuned devices.
         sensor_s: How long after its end a window is certain [s].
         reduce: Makes one outcome of those of all ranks, the same everywhere.
         journal: Where what was found is written down first.
@@ -85,8 +74,7 @@ class TuningLoop:
         self,
         tuner: Tuner,
         tunable: Tunable,
-        begin_window: Callable[[str], Window],
-        clock: Clock,
+        meter: Meter,
         *,
         sensor_s: float = LATENCY_S,
         reduce: Reduce | None = None,
@@ -96,11 +84,11 @@ class TuningLoop:
         self.tuner, self.tunable = tuner, tunable
         self.phase, self.failure = Phase.STOPPED, ""
         self.probe: Probe = tuner.ask()
-        self._begin_window, self._clock, self._sensor_s = begin_window, clock, sensor_s
+        self._meter, self._clock, self._sensor_s = meter, meter.clock, sensor_s
         self._reduce, self._together, self._journal = reduce, reduce is not None, journal
         self._handles: dict[tuple[str, Kind], Applied] = {}
         self._window: Window | None = None
-        self._is_open = False
+        self._unrestored: list[RestoreError] = []
         self._left, self._ends_ns = 0, [0]
         self._step_s: float | None = None
         self._void, self._looked_ns = "", 0
@@ -151,6 +139,9 @@ class TuningLoop:
             self._tell()
         self.phase = Phase.STOPPED
         self._restore()
+        errors, self._unrestored = self._unrestored, []
+        if errors:
+            raise errors[0]
 
     def _enter(self, phase: Phase, steps: int) -> None:
         if self.failure and not self._together:
@@ -162,12 +153,11 @@ class TuningLoop:
             self._attempt(self._open)
 
     def _open(self) -> None:
-        self._window, self._is_open = self._begin_window(f"{self.phase} {self.setting}"), True
+        self._window = self._meter.begin(f"{self.phase} {self.setting}")
 
     def _close(self) -> None:
-        if self._window is not None:
+        if self._window is not None and self._window.end_ns is None:
             self._window.end()
-            self._is_open = False
 
     def _ask(self) -> None:
         before, self.probe = self.probe, self.tuner.ask()
@@ -188,12 +178,12 @@ class TuningLoop:
         self.tuner.tell(outcome)
 
     def _measure(self) -> None:
-        if self._is_open:
-            self._close()
+        self._close()
         window, self._window = self._window, None
         if window is None:
             return
         measured = window.result()
+        self._void = self._void or self._disobedience(window)
         energy = measured.total if self.tunable.devices else NOTHING
         if energy is None:
             lost = "; ".join(one.failure for one in measured.devices if one.failure)
@@ -211,6 +201,17 @@ class TuningLoop:
             step_time_sd_s=_sd_s(self._ends_ns),
             void=self._void,
         )
+
+    def _disobedience(self, window: Window) -> str:
+        """Who ran faster than it was told to, as read at any time of the window; at its edges devices may be idle."""
+        for track in self._meter.timeline(window.begin_ns, window.end_ns).tracks:
+            handle = self._handles.get((track.identity.uid, Kind.CORE_CLOCK))
+            if handle is None or not track.core_mhz:
+                continue
+            told_mhz, step_mhz = numbers(handle.setting)[-1], handle.device.capabilities[Kind.CORE_CLOCK].step
+            if max(track.core_mhz.values) > told_mhz + (step_mhz or CLOCK_STEP_MHZ):
+                return f"{track.identity.uid} ran at {max(track.core_mhz.values):g} MHz, told at most {told_mhz:g} MHz"
+        return ""
 
     def _look(self) -> None:
         now_ns = self._clock.now_ns()
@@ -261,15 +262,13 @@ class TuningLoop:
             self._restore()
 
     def _restore(self) -> None:
-        errors: list[RestoreError] = []
+        """Give every knob back; what could not be is kept for `stop` to raise."""
         while self._handles:
             _, handle = self._handles.popitem()
             try:
                 handle.restore()
             except RestoreError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+                self._unrestored.append(error)
 
 
 def _sd_s(ends_ns: list[int]) -> float | None:

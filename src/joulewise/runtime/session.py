@@ -92,8 +92,7 @@ class JobTuner:
         self.loop = TuningLoop(
             self.tuner,
             self.tunable,
-            self.meter.begin,
-            self.clock,
+            self.meter,
             sensor_s=_sensor_s(self.tunable.devices),
             reduce=None if self._ranks is None else self._ranks.reduce,
         )
