@@ -1,0 +1,268 @@
+"""What runs say of the epochs to target: samples, censored runs, and changes of the world.
+
+Theory of operation
+-------------------
+A run that reached its target is a sample of its batch size's epochs. A run that was cut or missed says only that more
+epochs would have been needed: a *censored* sample.
+
+- For a size that has finished before, a censored run that went beyond the mean is a sample of its epochs plus one mean:
+  having got nowhere, it would have had to start again. One cut earlier says nearly nothing, and is left out.
+- For a size that has never finished, it says that the mean lies above. This enters as a Gaussian site that matches the
+  moments of the belief cut off below (expectation propagation, Minka 2001), for all such sizes in turn.
+
+A size's observation is the logarithm of the arithmetic mean of its samples: money is spent by the mean. Its variance
+is that of the samples, shrunk towards all sizes' common one, over their number.
+
+Runs are of a *context*: the same job while it stays the same. If two runs in succession, at sizes that have finished,
+both lie three standard deviations off on the same side, the world has changed, and a new context begins with the first
+of them. What was learned before is kept, as evidence of a curve that differs from today's by an unknown level and a
+little in shape. A context can also be handed on to another job (another device, target or cost); one that is handed on
+as *the same* is believed until it is contradicted in this very way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+USUAL_VARIATION, USUAL_WEIGHT = 0.1, 4.0
+"""Coefficient of variation of epochs over runs to start from, and how many samples it counts for."""
+
+ODD_VARIANCE = 0.0
+"""Variance, in log units, that a lone sample has beside its noise, since it may be an odd one; falls with n squared."""
+
+SURPRISE, IN_A_ROW = 3.0, 2
+"""So many standard deviations, so many times in a row on one side, are a change."""
+
+KEPT_CONTEXTS, KEPT_RUNS = 3, 32
+"""Contexts, and runs of a size in one, that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a finished trial says of epochs.
+
+    Attributes:
+        trial: Its number; 0 for runs of another job.
+        size: Its batch size.
+        epochs: Epochs run, > 0.
+        reached: Whether the target was reached by then.
+        surprise: How far it lay from what was expected [standard deviations]; 0 if nothing was.
+    """
+
+    trial: int
+    size: int
+    epochs: float
+    reached: bool
+    surprise: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Runs under the same conditions, in the order in which they were told.
+
+    Attributes:
+        runs: The runs.
+        is_same: Whether the next context is taken to be like this one until contradicted.
+    """
+
+    runs: tuple[Run, ...] = ()
+    is_same: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Observations of log epochs.
+
+    Shapes:
+        arms, values, noise, context: (rows,).
+    """
+
+    arms: Ints
+    values: Floats
+    noise: Floats
+    context: Ints
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one size in one context."""
+
+    values: tuple[float, ...]
+
+    @cached_property
+    def mean(self) -> float:
+        """Arithmetic mean [epochs]."""
+        return sum(self.values) / len(self.values)
+
+    @cached_property
+    def deviations(self) -> float:
+        """Sum of squared deviations, relative to the mean."""
+        return sum((value / self.mean - 1.0) ** 2 for value in self.values)
+
+
+def samples_of(runs: Sequence[Run]) -> Samples | None:
+    """Samples of one size, censored ones included; None if it never finished."""
+    reached = [run.epochs for run in runs if run.reached]
+    if not reached:
+        return None
+    mean = sum(reached) / len(reached)
+    return Samples(tuple(reached + [run.epochs + mean for run in runs if not run.reached and run.epochs >= mean]))
+
+
+@dataclass
+class Evidence:
+    """All contexts of a job, the current one last.
+
+    Attributes:
+        sizes: Batch sizes, rising.
+        contexts: At least one.
+    """
+
+    sizes: tuple[int, ...]
+    contexts: list[Context] = field(default_factory=lambda: [Context()])
+
+    @property
+    def current(self) -> Context:
+        """The context of today."""
+        return self.contexts[-1]
+
+    def add(self, run: Run) -> bool:
+        """Add a run, or put it in the place of one of the same trial. Returns whether a new context began."""
+        for place, context in enumerate(self.contexts):
+            at = next((i for i, old in enumerate(context.runs) if run.trial and old.trial == run.trial), None)
+            if at is not None:
+                runs = (*context.runs[:at], run, *context.runs[at + 1 :])
+                self.contexts[place] = replace(context, runs=runs)
+                return False
+        run = replace(run, surprise=self._surprise(run))
+        runs = (*self.current.runs, run)
+        told = [i for i, old in enumerate(runs) if old.surprise]
+        last = [runs[i].surprise for i in told[-IN_A_ROW:]]
+        if len(last) == IN_A_ROW and (min(last) > SURPRISE or max(last) < -SURPRISE):
+            at = told[-IN_A_ROW]
+            new = tuple(replace(old, surprise=0.0) for old in runs[at:] if old.surprise)
+            kept = tuple(old for old in runs[at:] if not old.surprise)
+            self.contexts[-1] = Context((*runs[:at], *kept))
+            self.contexts = [replace(old, is_same=False) for old in self.contexts]
+            self.contexts = [*self.contexts, Context(new)][-KEPT_CONTEXTS:]
+            return True
+        self.contexts[-1] = replace(self.current, runs=self._forgetting(runs, run.size))
+        return False
+
+    @staticmethod
+    def _forgetting(runs: tuple[Run, ...], size: int) -> tuple[Run, ...]:
+        of_size = [i for i, run in enumerate(runs) if run.size == size]
+        drop = set(of_size[:-KEPT_RUNS])
+        return tuple(run for i, run in enumerate(runs) if i not in drop) if drop else runs
+
+    def _surprise(self, run: Run) -> float:
+        """How far a run lies from the mean of its size, in standard deviations of a run and of that mean."""
+        samples = self.samples.get(run.size)
+        if samples is None or (not run.reached and run.epochs < samples.mean):
+            return 0.0
+        variance = self.variation(samples) * (1.0 + 1.0 / len(samples.values))
+        off = math.log(run.epochs / samples.mean)
+        return off / math.sqrt(variance) or 1e-9
+
+    @property
+    def samples(self) -> dict[int, Samples]:
+        """Samples of each size that has finished in today's context, or in one that is taken to be the same."""
+        runs = [run for context in self._alike() for run in context.runs]
+        found = {size: samples_of([run for run in runs if run.size == size]) for size in {run.size for run in runs}}
+        return {size: samples for size, samples in found.items() if samples is not None}
+
+    def _alike(self) -> list[Context]:
+        alike = [self.current]
+        for context in reversed(self.contexts[:-1]):
+            if not context.is_same:
+                break
+            alike.append(context)
+        return alike[::-1]
+
+    def variation(self, samples: Samples | None) -> float:
+        """Squared coefficient of variation of one run at a size, shrunk to what is common to all sizes."""
+        pooled = self._pooled
+        if samples is None:
+            return pooled
+        rounding = 1.0 / (12.0 * samples.mean**2)  # epochs are whole
+        own = USUAL_WEIGHT * (pooled + rounding) + samples.deviations
+        return own / (USUAL_WEIGHT + len(samples.values) - 1)
+
+    @property
+    def _pooled(self) -> float:
+        deviations, freedom = USUAL_WEIGHT * USUAL_VARIATION**2, USUAL_WEIGHT
+        for samples in self.samples.values():
+            deviations += samples.deviations
+            freedom += len(samples.values) - 1
+        return deviations / freedom
+
+    def rows(self) -> Rows:
+        """Observations of all contexts, today's with number 0, others counted backwards; alike ones are one."""
+        alike = self._alike()
+        others = self.contexts[: len(self.contexts) - len(alike)][::-1]
+        arms, values, noise, number = [], [], [], []
+        for which, runs in enumerate([[run for context in alike for run in context.runs], *[c.runs for c in others]]):
+            for arm, size in enumerate(self.sizes):
+                samples = samples_of([run for run in runs if run.size == size])
+                if samples is not None:
+                    arms.append(arm)
+                    values.append(math.log(samples.mean))
+                    count = len(samples.values)
+                    noise.append(self.variation(samples) / count + ODD_VARIANCE / count**2)
+                    number.append(which)
+        return Rows(np.array(arms, np.intp), np.array(values), np.array(noise), np.array(number, np.intp))
+
+    def censored(self) -> dict[int, float]:
+        """Most epochs that were run in vain at each size that has never finished, by position."""
+        finished = self.samples
+        runs = [run for context in self._alike() for run in context.runs if run.size not in finished]
+        most: dict[int, float] = {}
+        for run in runs:
+            arm = self.sizes.index(run.size)
+            most[arm] = max(most.get(arm, 0.0), run.epochs)
+        return most
+
+    def misses(self, max_epochs: int) -> dict[int, int]:
+        """How often each size ran to the end in vain, today."""
+        counts: dict[int, int] = {}
+        for run in self.current.runs:
+            if not run.reached and run.epochs >= max_epochs:
+                counts[run.size] = counts.get(run.size, 0) + 1
+        return counts
+
+    def handed_on(self, sizes: Sequence[int], *, is_same: bool) -> Evidence:
+        """The evidence with which another job of these sizes starts."""
+        wanted = tuple(sorted(sizes))
+        kept = [
+            Context(
+                tuple(replace(run, trial=0, surprise=0.0) for run in context.runs if run.size in wanted),
+                context.is_same,
+            )
+            for context in self.contexts
+        ]
+        kept[-1] = replace(kept[-1], is_same=is_same)
+        return Evidence(wanted, [*kept, Context()][-KEPT_CONTEXTS:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        rows = [
+            {"is_same": c.is_same, "runs": [[r.trial, r.size, r.epochs, r.reached, r.surprise] for r in c.runs]}
+            for c in self.contexts
+        ]
+        return {"sizes": list(self.sizes), "contexts": rows}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        contexts = [Context(tuple(Run(*run) for run in c["runs"]), c["is_same"]) for c in document["contexts"]]
+        return cls(tuple(document["sizes"]), contexts)
