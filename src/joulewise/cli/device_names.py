@@ -26,4 +26,4 @@ def device_names(devices: Sequence[Device], host: Host) -> dict[str, str]:
         if one.identity.uid not in names:
             names[one.identity.uid] = f"{one.identity.driver}:{counts[one.identity.driver]}"
             counts[one.identity.driver] += 1
-    return names
+    return {one.identity.uid: names[one.identity.uid] for one in devices}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from rich.text import Text
@@ -23,6 +26,7 @@ from joulewise.records import Provenance
 PROCESS_KEYS, DEVICE_KEYS = ("power", "energy", "name", "pid"), ("found", "power", "temperature", "energy")
 WIDE, MOST_ROWS = 120, 100
 NARROW, LEAST = 80, 10  # what the columns before the model take, and what the model needs
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 HELP = """[b]joulewise top[/b] shows what devices use now, and which processes draw it.
 
   [b]q[/b]       end                      [b]Tab[/b]     the other table
@@ -112,7 +116,10 @@ class TopApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begin to refresh."""
+        """Begin to refresh; whatever ends us, the terminal is given back."""
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # of threads and machines that cannot
+            for number in ENDING:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.query_one("#processes").focus()
         self.refresh_now()
         if self._period_s > 0:

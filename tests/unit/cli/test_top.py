@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -333,7 +334,8 @@ def test_orders_are_stable():
 
 
 @pytest.mark.slow
-def test_the_command_runs_in_a_real_terminal_and_gives_it_back(tmp_path):
+@pytest.mark.parametrize("end_by", [b"q", signal.SIGTERM])
+def test_the_command_runs_in_a_real_terminal_and_gives_it_back(tmp_path, end_by):
     import fcntl  # noqa: PLC0415
     import termios  # noqa: PLC0415
 
@@ -351,7 +353,10 @@ def test_the_command_runs_in_a_real_terminal_and_gives_it_back(tmp_path):
             while b"sim:0" not in seen:
                 assert time.monotonic() < end, seen
                 seen += os.read(master, 65536)
-            os.write(master, b"q")
+            if isinstance(end_by, bytes):
+                os.write(master, end_by)
+            else:
+                process.send_signal(end_by)
             os.set_blocking(master, False)
             while process.poll() is None:
                 assert time.monotonic() < end
@@ -359,10 +364,13 @@ def test_the_command_runs_in_a_real_terminal_and_gives_it_back(tmp_path):
                     seen += os.read(master, 65536)
                 except BlockingIOError:
                     time.sleep(0.02)
+            with suppress(BlockingIOError, OSError):
+                seen += os.read(master, 65536)
             assert process.returncode == 0
         finally:
             process.send_signal(signal.SIGKILL)
     assert termios.tcgetattr(terminal)[3] == before[3]
+    assert b"\x1b[?1049l" in seen  # the screen that was there before
     assert b"[simulated]" in seen
     os.close(master)
     os.close(terminal)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from joulewise.clock import MonotonicClock, VirtualClock
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.simulated.driver import make_devices
+from joulewise.devices.simulated.faults import Failure, Fault
 from joulewise.export.observation import Means
 from joulewise.export.watch import RETRY_S, DeviceWatch, Watch
 from joulewise.testing.fake import FakeDevice
@@ -150,3 +151,23 @@ def test_a_driver_that_hangs_stops_nobody_else():
             clock.sleep(0.01)
         assert watch()[0].energy_j is None
         hanging.go.set()
+
+
+@pytest.mark.parametrize("failure", list(Failure))
+@pytest.mark.parametrize("model", ["a100", "epyc"])
+def test_no_failure_of_a_twin_ends_a_watch_or_lets_energy_fall(virtual_clock, model, failure):
+    value = {Failure.COUNTER_WRAPPED: 5000.0, Failure.CAP_FOUND_LOWERED: 150.0}.get(failure, 100.0)
+    kind = Kind.TEMPERATURE if failure is Failure.NOT_SUPPORTED else None
+    chip, *_ = make_devices(model, virtual_clock, faults=[Fault(failure, 3.0, 20.0, kind, value)])
+    chip.set_activity(0.5)
+    watch, seen_j = DeviceWatch(chip, virtual_clock), 0.0
+    begin_j = chip.true_energy_j()
+    for _ in range(400):
+        watch.read()
+        assert (watch.seen.energy_j or 0.0) >= seen_j
+        seen_j = watch.seen.energy_j or 0.0
+        virtual_clock.sleep(0.1)
+    used_j = chip.true_energy_j() - begin_j
+    assert seen_j <= used_j * 1.1 + (watch.seen.lag_j or 0.0)
+    if failure is not Failure.COUNTER_FROZEN:  # what a counter did not count, is not known
+        assert seen_j >= used_j * 0.9 - 150.0
