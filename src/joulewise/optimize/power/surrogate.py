@@ -35,9 +35,9 @@ REACH = (0.2, 0.5, 1.2)
 """Length over which a bend goes on, as a fraction of the range of settings."""
 ROUGHNESS = (0.0, 0.004, 0.015, 0.05)
 """Deviation of single settings, in logarithms."""
-LINE_VARIANCE = 1e3
-"""Variance of the ends of the line: so large that it is free."""
-JITTER = 1e-12
+LINE_VARIANCE = 30.0
+"""Variance of the line: so large that it is free, since curves span a few units of logarithm at most."""
+JITTER = 1e-10
 
 
 @dataclass(frozen=True)
