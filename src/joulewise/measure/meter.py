@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -27,6 +26,8 @@ from joulewise.measure.synchronise import Wait
 from joulewise.measure.window import Window
 
 if TYPE_CHECKING:
+    import random
+
     from joulewise.measure.baseline import Baseline
     from joulewise.measure.repeat import Repeated
     from joulewise.measure.steps import Steps

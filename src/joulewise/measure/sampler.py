@@ -11,18 +11,20 @@ know of it; with a virtual clock, whoever lets time pass calls it, and there is 
 from __future__ import annotations
 
 import os
-import random
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from joulewise.clock import Clock, VirtualClock, thread_cpu_ns
 from joulewise.devices.device import Device
 from joulewise.measure.trace import Trace
+
+if TYPE_CHECKING:
+    import random
 
 FAST_S = 0.01
 FAST_NS = round(FAST_S * 1e9)
@@ -90,7 +92,7 @@ class Sampler:
 
     def __init__(self, devices: Sequence[Device], clock: Clock, chance: random.Random | None = None) -> None:
         """Nothing is read yet."""
-        self.clock, self._chance = clock, chance or random.Random(0)
+        self.clock, self._chance = clock, chance
         self.traces = [Trace(device, clock) for device in devices]
         self.threaded = not isinstance(clock, VirtualClock)
         self.cpu_ns = 0
@@ -167,7 +169,7 @@ class Sampler:
             looking = [i for i, trace in enumerate(self.traces) if i not in regular and not trace.settled(edge_ns)]
             self._read_all(looking, all_of_it=False)
         self._round_ns = self.clock.now_ns()
-        if any(log.full for trace in self.traces for log in (trace.power, trace.counted, trace.temperature)):
+        if any(trace.full for trace in self.traces):
             guarded_ns = self._guarded()
             for trace in self.traces:
                 trace.thin(guarded_ns)
@@ -184,7 +186,13 @@ class Sampler:
 
     def _plan(self, indices: Iterable[int]) -> None:
         """When to read next: at even distance, or with jitter for sensors that see only part of the time."""
-        now_ns, jitter = self.clock.now_ns(), self._chance.uniform(1 - JITTER_FRAC, 1 + JITTER_FRAC)
+        now_ns, jitter = self.clock.now_ns(), 1.0
+        if any(trace.part_time for trace in self.traces):
+            if self._chance is None:
+                from random import Random  # noqa: PLC0415 (costs milliseconds, and few devices need it)
+
+                self._chance = Random(0)
+            jitter = self._chance.uniform(1 - JITTER_FRAC, 1 + JITTER_FRAC)
         for index in indices:
             trace = self.traces[index]
             self._due_ns[index] = now_ns + round(trace.period_s * (jitter if trace.part_time else 1.0) * 1e9)

@@ -64,7 +64,7 @@ def test_a_long_window_is_right_and_small(kind):
         device.capabilities = device.capabilities.with_(kind, update_period_s=0.1, averaging_window_s=0.1)
     meter = Meter([device], clock=clock)
     (trace,) = meter.sampler.traces
-    logs = trace.power, trace.counted
+    logs = trace.power, trace._counted
     for log in logs:
         log._kept = log._full = 500
     early = meter.begin("early")
