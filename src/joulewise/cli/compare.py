@@ -102,7 +102,7 @@ def compare_commands(plan: Plan, found: Watch, outputs: Outputs, factors: Factor
     for line in footprint_lines(footprint) if footprint is not None else [NO_FACTORS]:
         _say(f"all runs and waits, {line}" if footprint is not None else line)
     report = None if timeline is None else report_of(trials, comparison, whole, timeline, footprint)
-    for problem in write_outputs(outputs, document(trials, comparison, whole), timeline, report):
+    for problem in write_outputs(outputs, document(trials, comparison, whole, footprint), timeline, report):
         _say(problem)
     return 0
 

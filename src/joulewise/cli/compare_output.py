@@ -113,7 +113,7 @@ def _ranked(ratio: Ratio) -> str:
     }[ratio.verdict]
 
 
-def document(trials: Trials, comparison: Comparison, whole: Measurement) -> str:
+def document(trials: Trials, comparison: Comparison, whole: Measurement, footprint: Footprint | None = None) -> str:
     """The same as JSON."""
     entry: dict[str, Any] = {
         "schema": schema_tag(DOCUMENT, VERSION),
@@ -123,7 +123,7 @@ def document(trials: Trials, comparison: Comparison, whole: Measurement) -> str:
         "confidence": comparison.confidence,
         "energy_ratio": {**plain(asdict(comparison.energy)), "verdict": comparison.energy.verdict},
         "time_ratio": {**plain(asdict(comparison.time)), "verdict": comparison.time.verdict},
-        "whole": summed(whole),
+        "whole": {**summed(whole), "footprint": None if footprint is None else plain(asdict(footprint))},
         "runs": [
             {
                 "program": NAMES[trial.which],
