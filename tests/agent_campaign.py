@@ -36,7 +36,6 @@ from joulewise.services.agent.server import Agent, Options
 from joulewise.testing import FakeDevice
 
 FOUND = {"power_limit": [300.0], "core_clock": None}
-HOUSE = "joulewise/"
 OF_AGENT = ("/core.py", "/server.py", "/hand.py", "/journal.py", "/apply.py", "/left_behind.py", "file_device.py")
 OF_CLIENT = ("agent_connection.py", "agent_device.py", "agent_client.py", "/apply.py", "wire/agent.py")
 PATIENCE = 400  # looks, of 10 ms
@@ -68,7 +67,7 @@ class BreakingDevice(FakeDevice):
         super()._set(kind, values)
 
 
-def run_agent(place: Path, ready: int, action: Action | None, point: int, when: str, broken: str) -> None:
+def run_agent(place: Path, ready: int, *, action: Action | None, point: int, when: str, broken: str) -> None:
     device = BreakingDevice(place / "device.json", broken, point)
     options = Options(socket=place / "s", period_s=3600.0)
     agent = Agent([device], own_user_only(os.geteuid()), place / "state", options, audit=Audit(place / "audit.jsonl"))
@@ -175,7 +174,8 @@ class Stage:
 
     def agent(self, action: Action | None = None, point: int = 0, when: str = "start", broken: str = "") -> int | None:
         """A serving agent, or None if it died before."""
-        child, reading = self.fork(lambda writing: run_agent(self.place, writing, action, point, when, broken))
+        options = {"action": action, "point": point, "when": when, "broken": broken}
+        child, reading = self.fork(lambda writing: run_agent(self.place, writing, **options))
         said = os.read(reading, 1)
         os.close(reading)
         if said:

@@ -16,8 +16,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from joulewise.clock import MonotonicClock, VirtualClock
 from joulewise.devices.selection import find_devices
@@ -26,6 +25,7 @@ from joulewise.services.agent.policy import own_user_only
 from joulewise.services.agent.server import Agent, Options
 from joulewise.testing import FakeDevice
 
+HERE = Path(__file__).resolve().parent
 CLIENTS = 8
 CLAIM_MS = 1.0
 PER_SECOND = 50.0
@@ -42,7 +42,7 @@ def serve(folder: Path, ready: Channel) -> None:
     asyncio.run(agent.serve(lambda: ready.send(True)))
 
 
-def set_clocks(folder: Path, index: int, count: int, pause_s: float, start: Any, answer: Channel) -> None:
+def set_clocks(folder: Path, index: int, answer: Channel, *, count: int, pause_s: float, start: Any) -> None:
     """One client: set its device's core clock again and again, and say how long each took [ms]."""
     clock = MonotonicClock()
     (device,) = find_devices(f"agent:{folder / 'agent.sock'}#fake-{index}")
@@ -67,10 +67,10 @@ def measure(count: int, pause_s: float) -> dict[str, float]:
         agent = context.Process(target=serve, args=(Path(folder), ready))
         agent.start()
         heard.recv()
-        start = context.Barrier(CLIENTS)
+        work = {"count": count, "pause_s": pause_s, "start": context.Barrier(CLIENTS)}
         pipes = [context.Pipe(False) for _ in range(CLIENTS)]
         clients = [
-            context.Process(target=set_clocks, args=(Path(folder), index, count, pause_s, start, writing))
+            context.Process(target=set_clocks, args=(Path(folder), index, writing), kwargs=work)
             for index, (_, writing) in enumerate(pipes)
         ]
         for client in clients:

@@ -222,6 +222,10 @@ class AgentConnection:
                 self._held.add(knob)
                 self._start_beats()
 
+    def holds(self, uid: str, kind: Kind) -> bool:
+        """Whether a knob is on loan to us, as far as we know."""
+        return os.getpid() == self._pid and (uid, kind) in self._held
+
     def give_back(self, uid: str, kind: Kind) -> None:
         """End the lease of a knob, if we still have it; the agent puts back what it found.
 

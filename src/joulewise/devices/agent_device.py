@@ -28,6 +28,10 @@ class AgentDevice:
         self.identity, self.capabilities = identity, capabilities
         self._connection = connection
 
+    def holds(self, kind: Kind) -> bool:
+        """See `joulewise.devices.device.Lent`."""
+        return self._connection.holds(self.identity.uid, kind)
+
     def give_back(self, kind: Kind) -> None:
         """See `joulewise.devices.device.Lent`."""
         self._connection.give_back(self.identity.uid, kind)

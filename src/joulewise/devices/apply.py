@@ -134,10 +134,22 @@ class Applied:
             tell(self.device, self.setting)
             self._wait()
         except BaseException:
-            self.restore()
+            if isinstance(self.device, Lent) and not self.device.holds(self.setting.kind):
+                self._let_go()  # it was never lent to us, or is no more: not ours to put back
+            else:
+                self.restore()
             raise
         if self._released:  # by a signal, between the lines above; whoever handled it let us live
             _put_back(self.device, self.found, self._clock, self._settle_s)
+
+    def _let_go(self) -> None:
+        with _LOCK:
+            self._released = True
+            stack = _STACKS[self.device.identity.uid, self.setting.kind]
+            if self in stack:
+                stack.remove(self)
+            with suppress(OSError):
+                end(self._entry)
 
     def _wait(self) -> Observation:
         """Look until it obeys, or the time is over."""

@@ -89,7 +89,10 @@ class Busy(Protocol):
 
 @runtime_checkable
 class Lent(Protocol):
-    """A device whose knobs are lent to this process by somebody who watches over them."""
+    """A device whose knobs are lent to this process by somebody who puts back what he found, however the loan ends."""
+
+    def holds(self, kind: Kind) -> bool:
+        """Whether a knob is on loan to this process."""
 
     def give_back(self, kind: Kind) -> None:
         """End the loan of a knob, after what was found was put back."""

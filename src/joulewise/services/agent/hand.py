@@ -1,8 +1,9 @@
 """One device in the agent's hands: the only place of the agent that touches hardware.
 
 Each device has a thread of its own, so that one that blocks makes nobody else wait, and so that it is never told two
-things at once; a bare one with a queue, since an executor costs as much as all else that a setting takes. What is found is on the disk before the first change (`joulewise.devices.journal`), and is ended there
-only after it was seen to be back.
+things at once; a bare one with a queue, since an executor costs as much as all else that a setting takes. What is
+found is on the disk before the first change (`joulewise.devices.journal`), and is ended there only after it was seen
+to be back.
 """
 
 from __future__ import annotations

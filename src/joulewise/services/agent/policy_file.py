@@ -71,7 +71,7 @@ def refuse_writable(path: Path) -> None:
 def _rule(file: str, place: str, entry: Mapping[str, Any]) -> Rule:
     _known(file, place, entry, RULE_KEYS)
     who, devices, read = _texts(file, place, entry, "who"), _texts(file, place, entry, "devices"), entry.get("read")
-    if read not in (None, True, False):
+    if not (read is None or isinstance(read, bool)):
         raise InputFileError(file, None, f"{place}: read is neither true nor false", repr(read), "write read = true")
     uids: set[int] = set()
     gids: set[int] = set()
