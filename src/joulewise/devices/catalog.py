@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from joulewise.devices.device import Device, Driver, Finding, Host
 from joulewise.errors import JoulewiseError, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "joulewise.drivers"
 IN_TREE = MappingProxyType(
@@ -31,10 +34,15 @@ IN_TREE = MappingProxyType(
 )
 """Modules of our own drivers by the name that selects their devices, in the order in which they look."""
 
+ONLY_IF_TOLD = MappingProxyType({"redfish": "JOULEWISE_REDFISH_URL", "sim": ""})
+"""Drivers of ours that find nothing unless a variable is set (or never), and so are not loaded to look."""
+
 
 @cache
 def third_party() -> dict[str, EntryPoint]:
     """Drivers of other packages by name; none takes the name of one of ours."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 (costs 20 ms, and our own drivers need none of it)
+
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: entry for name, entry in sorted(found.items()) if name not in IN_TREE}
 
@@ -50,7 +58,7 @@ def load_driver(name: str) -> Driver:
     Raises:
         UsageError: If there is none of that name, or it cannot be loaded.
     """
-    if name not in driver_names():
+    if name not in IN_TREE and name not in third_party():
         raise UsageError("unknown driver", repr(name), f"use {', '.join(driver_names())}")
     try:
         loaded = import_module(IN_TREE[name]).driver if name in IN_TREE else third_party()[name].load()
@@ -63,6 +71,8 @@ def load_driver(name: str) -> Driver:
 
 def find(name: str, host: Host) -> Sequence[Device]:
     """What a driver finds by itself; none if it cannot look (`examine` says why)."""
+    if name in ONLY_IF_TOLD and not host.environ.get(ONLY_IF_TOLD[name]):
+        return ()
     try:
         return tuple(load_driver(name).find(host))
     except Exception:  # a driver must not raise here; one that does must not hide the others

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from joulewise.devices.catalog import driver_names, find_all, load_driver
+from joulewise.devices.catalog import IN_TREE, driver_names, find_all, load_driver
 from joulewise.devices.device import Device, DriverToOrder, Host
 from joulewise.devices.visible import visible
 from joulewise.errors import UsageError
@@ -50,7 +50,7 @@ def _tokens(texts: Sequence[str]) -> list[tuple[str, str]]:
             name, colon, which = part.partition(":")
             if not colon and driver and name.isdecimal():
                 name, which = driver, name
-            if name not in driver_names():
+            if name not in IN_TREE and name not in driver_names():
                 fix = f"begin with one of {', '.join(driver_names())}, as in nvidia:0"
                 raise UsageError(f"unknown driver {name!r}", f"in {text!r}", fix)
             driver = name
