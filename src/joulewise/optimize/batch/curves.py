@@ -8,9 +8,8 @@ in logarithms is a joint Gaussian belief over the cost of every size.
 
 *Deciding.* The incumbent is the cheapest, in expectation, of the sizes that have finished. Another size runs if what it
 would teach is worth more than it costs (`value`), up to the bound at which that ends. How many runs are still to come
-nobody knows; as many as have been is the guess, within limits. Once a new size has run one epoch, the cost of its epochs
-is known,
-and its bound is decided anew.
+nobody knows; as many as have been is the guess, within limits. Once a new size has run one epoch, the cost of its
+epochs is known, and its bound is decided anew.
 
 *Never cut.* The incumbent runs without a bound, so a recurrence ends, and drift is seen (`evidence`). A retry is the
 incumbent. A size that crashed or missed its target twice without ever having reached it is *hopeless* and not tried

@@ -9,7 +9,7 @@ Theory of operation
 3. *Early stopping.* A run stops before the epoch with which it would cost more than ``beta`` times the least cost of
    any recurrence so far, retries included.
 4. *Drift.* With a window, an arm's belief is made of its last rewards only.
-5. *Concurrent submissions.* While a trial of the pruning stage is under way, others run the best size known.
+5. *Concurrent submissions.* While any trial is under way, others run the best size known.
 
 Source:
     Zeus (NSDI'23), section 4, and the behaviour of its published simulator: a run that cannot fit one epoch is charged
@@ -72,12 +72,8 @@ class ZeusBandit:
     def ask(self, retry_of: int | None = None) -> Trial:
         """What to run next."""
         bound = None if math.isinf(self.min_cost) else self.beta * self.min_cost
-        if self.is_pruning and self.expecting:
-            size, kind, reason = (
-                self.best_size,
-                Kind.CONCURRENT,
-                "the best known size while an exploration is under way",
-            )
+        if self.ledger.under_way:
+            size, kind, reason = self.best_size, Kind.CONCURRENT, "the best known size while another is under way"
         elif self.is_pruning:
             size = (self.down or self.up)[0]
             kind, reason = Kind.EXPLORATION, f"round {self.round + 1} of {self.rounds} of pruning"
