@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -29,6 +30,9 @@ def top(
     from joulewise.errors import MissingExtraError, UsageError  # noqa: PLC0415
     from joulewise.export.watch import Watch  # noqa: PLC0415
 
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        fix = "run it in one; joulewise run and joulewise export tell the same to files and to other tools"
+        raise UsageError("joulewise top needs a terminal", "its input or output is none", fix)
     if find_spec("textual") is None:
         raise MissingExtraError("top")
     from joulewise.cli.top_app import TopApp  # noqa: PLC0415

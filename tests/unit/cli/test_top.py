@@ -333,6 +333,13 @@ def test_orders_are_stable():
     assert Shares().rows == ()
 
 
+def test_without_a_terminal_it_says_so():
+    command = [sys.executable, "-c", "from joulewise.cli import main; main()", "top", "--device", "sim:v100"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: joulewise top needs a terminal\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("end_by", [b"q", signal.SIGTERM])
 def test_the_command_runs_in_a_real_terminal_and_gives_it_back(tmp_path, end_by):
