@@ -62,7 +62,7 @@ def progress(trials: Trials, planned: int) -> list[str]:
     ]
     if trial.wait.warm:
         warm = "; ".join(trial.wait.warm)
-        said.insert(0, f"gave up waiting for devices to cool down after {trial.wait.waited_s:.3g} s: {warm}")
+        said.insert(0, f"gave up waiting for devices to cool down after {trial.wait.waited_s:.3g} s: {warm}{worth}")
     return said
 
 
@@ -120,6 +120,7 @@ def document(trials: Trials, comparison: Comparison, whole: Measurement, footpri
         "commands": dict(zip(NAMES, trials.commands, strict=True)),
         "seed": trials.seed,
         "cool_down_s": trials.cool_down_s,
+        "provenance": whole.provenance,
         "confidence": comparison.confidence,
         "energy_ratio": {**plain(asdict(comparison.energy)), "verdict": comparison.energy.verdict},
         "time_ratio": {**plain(asdict(comparison.time)), "verdict": comparison.time.verdict},

@@ -64,7 +64,8 @@ class Judgement:
     def to_dict(self) -> dict[str, Any]:
         """For documents."""
         ratio = None if self.ratio is None else asdict(self.ratio)
-        return {"baseline": self.gate.file, "limit": self.gate.limit, "ratio": plain(ratio), "verdict": self.word}
+        entry = {"baseline": self.gate.file, "limit": self.gate.limit, "ratio": plain(ratio), "verdict": self.word}
+        return {**entry, "provenance": self.gate.baseline.provenance}
 
     def line(self) -> str:
         """For people."""

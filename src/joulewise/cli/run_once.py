@@ -49,7 +49,7 @@ class Watch:
             ended = run_forwarding(command, os.environ, self.beside, without_input=without_input)
         finally:
             window.end()
-        return ended, window.result()
+        return ended, window.result(wait=ended.started)
 
 
 def watch(devices: Iterable[Device], meter: Callable[[Sequence[Device]], Meter] = Meter) -> Watch:

@@ -15,27 +15,13 @@ from typing import Any
 from joulewise.measure.energy import Method
 from joulewise.measure.measurement import DeviceEnergy, Measurement
 from joulewise.measure.timeline import Timeline, Track
-from joulewise.records import Provenance
 from joulewise.report.quantities import Unit, energy_unit, numbers, show
+from joulewise.report.timeline_layout import COLORS, PANEL_PX, Layout, axis_name, axis_unit, look
 from joulewise.report.timeline_series import Curve, energy_curve, envelope, held_curve, power_curve
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a87900", "#56b4e9", "#4d4d4d", "#7a5195")
-"""After Okabe and Ito, with the light ones darkened: told apart by people who see colours otherwise."""
-DASHES = ("solid", "dash", "dot", "dashdot")
-MOST_SPANS, MOST_BANDS = 40, 4
+MOST_BANDS = 4
 """More cannot be told apart."""
-_PANEL_PX, _GAP_PX, _TOP_PX, _BOTTOM_PX = {"power": 250, "energy": 190, "temperature": 130, "clock": 130}, 44, 30, 52
-_TITLES = {"power": "power [W]", "temperature": "temperature [°C]", "clock": "clock [MHz]"}
 WATT = Unit(1.0, "W")
-
-
-def axis_unit(duration_s: float) -> Unit:
-    """Unit of a time axis that is so long."""
-    if duration_s >= 3 * 3600:
-        return Unit(1 / 3600, "h")
-    if duration_s >= 600:
-        return Unit(1 / 60, "min")
-    return Unit(1.0, "s") if duration_s >= 1 else Unit(1e3, "ms")
 
 
 def timeline_figure(measurement: Measurement, timeline: Timeline) -> dict[str, Any]:
@@ -58,14 +44,15 @@ class _Figure:
     def to_dict(self) -> dict[str, Any]:
         for number, track in enumerate(self.timeline.tracks):
             self._add(number, track)
-        panels = [panel for panel in _PANEL_PX if panel in self.shown]
+        panels = [panel for panel in PANEL_PX if panel in self.shown]
         for trace in self.data:
-            trace["yaxis"] = _axis_name("y", panels.index(trace.pop("panel")))
+            trace["yaxis"] = axis_name("y", panels.index(trace.pop("panel")))
         devices = [
-            {**_look(number), "name": _name(track), "shown": any(one["meta"] == number for one in self.data)}
+            {**look(number), "name": _name(track), "shown": any(one["meta"] == number for one in self.data)}
             for number, track in enumerate(self.timeline.tracks)
         ]
-        return {"data": self.data, "layout": self._layout(panels), "devices": devices}
+        layout = Layout(self.timeline, self.x_unit, self.y_unit, self.peak_w)
+        return {"data": self.data, "layout": layout.to_dict(panels), "devices": devices}
 
     def _add(self, number: int, track: Track) -> None:
         told = self.told.get(track.identity.uid)
@@ -99,7 +86,7 @@ class _Figure:
                 "name": name,
                 "x": numbers(curve.at_s, self.x_unit.factor),
                 "y": numbers(curve.values, unit.factor, digits=6),
-                "line": {**_look(number), "width": 1.6, "shape": "hv" if steps else "linear", "simplify": False},
+                "line": {**look(number), "width": 1.6, "shape": "hv" if steps else "linear", "simplify": False},
                 "connectgaps": False,
                 "hovertemplate": f"%{{y:.4~g}} {unit.symbol}<extra>{name}</extra>",
             }
@@ -156,119 +143,6 @@ class _Figure:
             }
         )
 
-    def _layout(self, panels: list[str]) -> dict[str, Any]:
-        inner_px = sum(_PANEL_PX[panel] for panel in panels) + _GAP_PX * (len(panels) - 1)
-        end = self.duration_s * self.x_unit.factor
-        layout: dict[str, Any] = {
-            "height": inner_px + _TOP_PX + _BOTTOM_PX,
-            "margin": {"l": 62, "r": 18, "t": _TOP_PX, "b": _BOTTOM_PX},
-            "hovermode": "x unified",
-            "dragmode": "zoom",
-            "showlegend": False,
-            "xaxis": {
-                "range": [0, 1.015 * end or 1],
-                "minallowed": -0.02 * end,
-                "maxallowed": 1.05 * end or 1,
-                "anchor": _axis_name("y", len(panels) - 1),
-                "title": {"text": f"time since the begin [{self.x_unit.symbol}]", "standoff": 8},
-                "gridcolor": "#e2e6eb",
-                "zeroline": False,
-                "ticks": "outside",
-                "tickcolor": "#9aa4b2",
-                "hoverformat": ".4~g",
-            },
-            "annotations": [],
-            "shapes": [],
-        }
-        top_px = float(inner_px)
-        for index, panel in enumerate(panels):
-            domain = [(top_px - _PANEL_PX[panel]) / inner_px, top_px / inner_px]
-            top_px -= _PANEL_PX[panel] + _GAP_PX
-            layout["yaxis" + _suffix(index)] = {
-                "domain": domain,
-                "fixedrange": True,
-                "rangemode": "tozero" if panel in ("power", "energy") else "normal",
-                "gridcolor": "#e2e6eb",
-                "zeroline": False,
-                "showline": True,
-                "linecolor": "#9aa4b2",
-                "nticks": 6,
-            }
-            layout["annotations"] += self._headings(panel, domain)
-        if "power" in panels:
-            self._mark_limits(layout, _axis_name("y", panels.index("power")))
-        self._mark_spans(layout)
-        return layout
-
-    def _headings(self, panel: str, domain: list[float]) -> list[dict[str, Any]]:
-        title = _TITLES.get(panel, f"energy since the begin [{self.y_unit.symbol}]")
-        place = {"xref": "paper", "yref": "paper", "showarrow": False}
-        headings: list[dict[str, Any]] = [
-            {
-                **place,
-                **{"x": 0, "y": domain[1], "xanchor": "left", "yanchor": "bottom", "yshift": 4},
-                "text": f"<b>{title}</b>",
-                "font": {"size": 13},
-            }
-        ]
-        worth = Provenance.weakest(track.identity.provenance for track in self.timeline.tracks)
-        if worth is not Provenance.MEASURED:
-            headings.append(
-                {
-                    **place,
-                    **{"x": 0.5, "y": sum(domain) / 2, "xanchor": "center", "yanchor": "middle"},
-                    "text": f"<b>{worth.upper()}</b>",
-                    "font": {"size": 34, "color": "rgba(180,35,24,0.22)"},
-                }
-            )
-        return headings
-
-    def _mark_limits(self, layout: dict[str, Any], axis: str) -> None:
-        """Power limits, unless they are so far above the load that they would flatten it."""
-        colors: dict[float, set[str]] = {}
-        for number, track in enumerate(self.timeline.tracks):
-            if track.limit_w and track.limit_w <= 2.5 * self.peak_w:
-                colors.setdefault(track.limit_w, set()).add(_look(number)["color"])
-        for limit_w, owners in sorted(colors.items()):
-            color = owners.pop() if len(owners) == 1 else "#b42318"
-            line = {"color": color, "width": 1.2, "dash": "dot"}
-            place = {"xref": "paper", "yref": axis}
-            layout["shapes"].append(
-                {**place, "type": "line", "x0": 0, "x1": 1, "y0": limit_w, "y1": limit_w, "line": line}
-            )
-            layout["annotations"].append(
-                {
-                    **place,
-                    **{"x": 1, "y": limit_w, "xanchor": "right", "yanchor": "bottom", "showarrow": False},
-                    "text": f"limit {limit_w:.4g} W",
-                    "font": {"size": 11.5, "color": color},
-                }
-            )
-            layout["yaxis"]["range"] = [0, 1.12 * max(self.peak_w, limit_w)]
-
-    def _mark_spans(self, layout: dict[str, Any]) -> None:
-        whole = (self.timeline.begin_ns, self.timeline.end_ns)
-        spans = [one for one in self.timeline.spans if (one.begin_ns, one.end_ns) != whole]
-        for index, span in enumerate(spans[:MOST_SPANS]):
-            begin, end = ((at_ns - whole[0]) * 1e-9 * self.x_unit.factor for at_ns in (span.begin_ns, span.end_ns))
-            place = {"xref": "x", "yref": "paper"}
-            tint = "rgba(36,64,95,0.07)" if index % 2 == 0 else "rgba(168,121,0,0.08)"
-            box = {"type": "rect", "x0": begin, "x1": end, "y0": 0, "y1": 1, "line": {"width": 0}, "layer": "below"}
-            layout["shapes"].append({**place, **box, "fillcolor": tint})
-            if end - begin >= 0.04 * self.duration_s * self.x_unit.factor:
-                layout["annotations"].append(
-                    {
-                        **place,
-                        **{"x": (begin + end) / 2, "y": 1, "yanchor": "top", "showarrow": False},
-                        "text": escape(span.name if len(span.name) <= 18 else f"{span.name[:17]}…", quote=False),
-                        "font": {"size": 11, "color": "#5b6675"},
-                    }
-                )
-
-
-def _look(number: int) -> dict[str, str]:
-    return {"color": COLORS[number % len(COLORS)], "dash": DASHES[number // len(COLORS) % len(DASHES)]}
-
 
 def _name(track: Track) -> str:
     who = track.identity
@@ -278,11 +152,3 @@ def _name(track: Track) -> str:
 def short_uid(uid: str) -> str:
     """A uid that fits into a legend."""
     return uid if len(uid) <= 16 else f"{uid[:8]}…{uid[-4:]}"
-
-
-def _suffix(index: int) -> str:
-    return "" if index == 0 else str(index + 1)
-
-
-def _axis_name(letter: str, index: int) -> str:
-    return letter + _suffix(index)

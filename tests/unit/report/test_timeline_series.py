@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from joulewise.devices.device import Identity, Scope
 from joulewise.measure.timeline import Series, Timeline, Track
-from joulewise.report.timeline_chart import COLORS, axis_unit, timeline_figure
+from joulewise.report.timeline_chart import timeline_figure
+from joulewise.report.timeline_layout import COLORS, axis_unit
 from joulewise.report.timeline_series import EMPTY, Curve, energy_curve, envelope, held_curve, power_curve
 
 WHO = Identity("gpu", "nvidia", "GPU", Scope.BOARD)
