@@ -8,7 +8,7 @@ import time
 begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
 import joulewise as jw  # noqa: E402 (importing is measured)
 
-meter = jw.Meter("nvidia")
+meter = jw.Meter()
 with meter.window("first"):
     pass
 first = {"first_wall_s": time.perf_counter() - begin_s, "first_cpu_s": time.process_time() - begin_cpu_s}

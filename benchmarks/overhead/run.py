@@ -39,13 +39,13 @@ def peer_python(named: str | None, folder: Path) -> str:
     return python
 
 
-def run(python: str, script: str, gpus: int, *words: str) -> Figures:
-    """What a script measures on so many simulated GPUs."""
+def run(python: str, script: str, gpus: int, compiled: Path, *words: str) -> Figures:
+    """What a script measures on so many simulated GPUs; bytecode of our sources is kept in ``compiled``."""
     ours = python == sys.executable
-    path = {"PYTHONPATH": str(ROOT / "src")}
+    path = {"PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(compiled)}
     command = [sys.executable, "-c", "from joulewise.cli import main; main()", "sim", "nvml", "--quiet"]
     command += ["--device", f"sim:a100x{gpus}", "--busy", "0.5", "--"]
-    command += [] if ours else ["env", "-u", "PYTHONPATH"]
+    command += [] if ours else ["env", "-u", "PYTHONPATH", "-u", "PYTHONPYCACHEPREFIX"]
     done = subprocess.run(
         [*command, python, str(HERE / script), *words],
         env={**os.environ, **path},
@@ -127,13 +127,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = peer_python(options.peer, Path(folder))
         found: dict[str, dict[str, list[Figures]]] = {"ours": {}, "zeus": {}}
+        run(sys.executable, "ours.py", 1, Path(folder))  # compiles our sources, as pip did with the peer's
         for number in range(options.rounds):
             for gpus in (1, 8):
                 sys.stderr.write(f"round {number + 1}, {gpus} GPUs ...\n")
                 sides = {"ours": (sys.executable, "ours.py"), "zeus": (python, "peer.py")}
                 for side, (interpreter, script) in sides.items():
                     words = ["--slow"] if gpus == 8 else []
-                    found[side].setdefault(str(gpus), []).append(run(interpreter, script, gpus, *words))
+                    found[side].setdefault(str(gpus), []).append(run(interpreter, script, gpus, Path(folder), *words))
     medians = {side: {gpus: median_of(runs) for gpus, runs in by.items()} for side, by in found.items()}
     told = claims(medians["ours"], medians["zeus"])
     for row in told:

@@ -12,7 +12,6 @@ Source: the README of zeus-apple-silicon 1.1; stalling: macmon issue 76; batches
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +48,8 @@ def import_zeus_apple_silicon() -> Any:
 def read_chip_name() -> str:
     """Name of the chip, such as Apple M4 Pro."""
     command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+    import subprocess  # noqa: PLC0415 (costs every machine milliseconds, and only a Mac needs it)
+
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SYSCTL_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
