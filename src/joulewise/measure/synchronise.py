@@ -68,14 +68,11 @@ def _wait_torch(torch: Any) -> object:
 
 def _wait_jax(jax: Any) -> object:
     """JAX runs work of one device in order: what is handed over now ends after all that was before."""
-    xla = sys.modules.get("jax._src.xla_bridge")
-    if xla is not None and not getattr(xla, "_backends", True):
-        return _NOTHING  # imported, never used
-    devices = jax.local_devices()
-    if all(device.platform == "cpu" for device in devices):
-        jax.block_until_ready([jax.device_put(0.0, device) + 0 for device in devices])
-        return None
-    jax.block_until_ready([jax.device_put(0.0, device) + 0 for device in devices])
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    initialised = getattr(bridge, "backends_are_initialized", None)
+    if initialised is not None and not initialised():
+        return _NOTHING  # imported, never used: asking for its devices would take hold of them
+    jax.block_until_ready([jax.device_put(0.0, device) + 0 for device in jax.local_devices()])
     return None
 
 
