@@ -38,7 +38,7 @@ def test_it_has_the_fields_that_grafana_needs():
     assert (
         set(re.findall(r"\$\{?(\w+)", TEXT)) - {"__all", "__range", "__rate_interval"}
         == names
-        == {"datasource", "device"}
+        == {"datasource", "instance", "device"}
     )
     for panel in PANELS:
         assert {"id", "type", "title", "description", "gridPos", "targets", "fieldConfig", "options"} <= set(panel)

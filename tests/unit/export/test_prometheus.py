@@ -208,7 +208,7 @@ def test_a_real_prometheus_knows_the_energy_that_a_twin_spent(scraped):
 def test_a_real_prometheus_answers_every_query_of_the_dashboard(scraped):
     prometheus, *_ = scraped
     dashboard = json.loads(files("joulewise.export").joinpath("dashboards", "grafana.json").read_text())
-    values = {"$device": ".*", "$__range": "1m", "$__rate_interval": "5s"}
+    values = {"$instance": ".*", "$device": ".*", "$__range": "1m", "$__rate_interval": "5s"}
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
             query = target["expr"]
