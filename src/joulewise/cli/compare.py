@@ -66,7 +66,13 @@ def compare_commands(plan: Plan, found: Watch, outputs: Outputs, factors: Factor
 
     Effects:
         Ends by a signal if one asked us to end, or a program ended by one.
+
+    Raises:
+        UsageError: If no device tells energy; then nothing runs.
     """
+    if not found.meter.devices:
+        seen = "; ".join(found.silent) or "there are no devices"
+        raise UsageError("there is no energy to compare", seen, "joulewise doctor says why; or give --device")
     trials = Trials(plan.commands, plan.seed, plan.cool_down_s)
     cooling = Cooling(found.meter.devices, found.meter.clock, plan.cool_down_s)
     if not cooling.start_c:

@@ -120,7 +120,7 @@ def document(trials: Trials, comparison: Comparison, whole: Measurement, footpri
         "commands": dict(zip(NAMES, trials.commands, strict=True)),
         "seed": trials.seed,
         "cool_down_s": trials.cool_down_s,
-        "provenance": whole.provenance,
+        "provenance": trials.all[0].measurement.provenance,
         "confidence": comparison.confidence,
         "energy_ratio": {**plain(asdict(comparison.energy)), "verdict": comparison.energy.verdict},
         "time_ratio": {**plain(asdict(comparison.time)), "verdict": comparison.time.verdict},

@@ -136,8 +136,8 @@ def check_writable(path: Path) -> None:
     """
     trial = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # as `joulewise.wire.atomic` will name it
     try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
+        if path.exists() and not path.is_file():  # a folder, or a device such as /dev/null, which must not be replaced
+            raise OSError("it is there, and is no file")
         trial.open("wb").close()
         trial.unlink()
     except (OSError, ValueError) as error:

@@ -115,6 +115,13 @@ def test_a_program_that_fails_ends_the_comparison_with_its_code(bare_machine, tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_devices_nothing_runs(bare_machine, tmp_path):
+    done = run(bare_machine, "touch", str(tmp_path / "ran"), options=("--compare", "true"))
+    assert done.returncode == 2
+    assert "no energy to compare" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_loop_even_if_the_program_does_not_mind(bare_machine, tmp_path, number):
     patient = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from joulewise.cli.compare import plan_of
@@ -66,6 +69,11 @@ def test_files_that_cannot_be_written_are_found_out(tmp_path, kind, place):
     with pytest.raises(UsageError, match="cannot write"):
         Outputs(**{kind: tmp_path / place}).check()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_devices_are_not_replaced_by_files():
+    with pytest.raises(UsageError, match="no file"):
+        Outputs(json=Path(os.devnull)).check()
 
 
 def test_files_that_can_be_written_are_not_touched(tmp_path):
