@@ -16,31 +16,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from joulewise.errors import InfeasibleError, JoulewiseError
+    from joulewise.errors import JoulewiseError
     from joulewise.frontier import Frontier, Point, parallel, series
     from joulewise.measure.measurement import Measurement
     from joulewise.measure.meter import Meter
     from joulewise.measure.steps import steps
     from joulewise.optimize.pipeline.costs import pipeline_problem
-    from joulewise.optimize.pipeline.plan import Plan
     from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
-    from joulewise.optimize.pipeline.problem import PipelineProblem
     from joulewise.optimize.pipeline.schedules import make_schedule
-    from joulewise.records import Profile, Provenance
+    from joulewise.optimize.power.goal import Goal
+    from joulewise.records import Provenance
+    from joulewise.runtime.session import JobTuner
+    from joulewise.runtime.tune import tune
     from joulewise.wire.profile import read_profile
 
     __version__: str
 
 __all__ = [
     "Frontier",
-    "InfeasibleError",
+    "Goal",
+    "JobTuner",
     "JoulewiseError",
     "Measurement",
     "Meter",
-    "PipelineProblem",
-    "Plan",
     "Point",
-    "Profile",
     "Provenance",
     "make_schedule",
     "parallel",
@@ -50,20 +49,22 @@ __all__ = [
     "read_profile",
     "series",
     "steps",
+    "tune",
 ]
 
 _HOMES = {
-    "errors": ("InfeasibleError", "JoulewiseError"),
+    "errors": ("JoulewiseError",),
     "frontier": ("Frontier", "Point", "parallel", "series"),
     "measure.measurement": ("Measurement",),
     "measure.meter": ("Meter",),
     "measure.steps": ("steps",),
     "optimize.pipeline.costs": ("pipeline_problem",),
-    "optimize.pipeline.plan": ("Plan",),
     "optimize.pipeline.planner": ("plan_frontier", "plan_pipeline"),
-    "optimize.pipeline.problem": ("PipelineProblem",),
     "optimize.pipeline.schedules": ("make_schedule",),
-    "records": ("Profile", "Provenance"),
+    "optimize.power.goal": ("Goal",),
+    "records": ("Provenance",),
+    "runtime.session": ("JobTuner",),
+    "runtime.tune": ("tune",),
     "wire.profile": ("read_profile",),
 }
 _HOME = {name: f"joulewise.{module}" for module, names in _HOMES.items() for name in names}
