@@ -130,6 +130,16 @@ def test_two_ranks_that_measured_one_gpu_count_it_once_and_say_from_whom():
     assert shared.method == "taken from rank 0, beside 1 other rank that measured it"
 
 
+def test_one_gpu_under_two_names_counts_once():
+    by_uuid = replace(
+        device("GPU-x", energy_of(10)), identity=Identity("GPU-x", "amd", "x", Scope.BOARD, aliases=("pci",))
+    )
+    by_bus = replace(device("pci", energy_of(10)), identity=Identity("pci", "amd", "x", Scope.BOARD))
+    merged = merge([Rank(0, "n", "b", measured(0, 10, by_uuid)), Rank(1, "n", "b", measured(0, 10, by_bus))])
+    assert merged.measurement.energy_j == pytest.approx(1000.0)
+    assert merged.uids == {0: ("GPU-x",), 1: ("GPU-x",)}
+
+
 def test_the_same_uid_on_two_machines_is_two_devices():
     ranks = [Rank(n, f"node-{n}", f"boot-{n}", measured(0, 10, device("cpu", energy_of(10)))) for n in range(2)]
     merged = merge(ranks)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from joulewise.devices.counter import MOST_POWER_W
-from joulewise.devices.device import Identity
+from joulewise.devices.device import Scope
 from joulewise.devices.process import boot_identity, machine_name
 from joulewise.errors import UsageError
 from joulewise.measure.energy import Energy
@@ -54,6 +54,9 @@ class Rank:
     def host(self) -> str:
         """Whose devices it sees: the boot, else the machine."""
         return self.boot or self.machine
+
+
+Entry = tuple[Rank, Measurement, DeviceEnergy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +123,26 @@ def merge(ranks: Iterable[Rank]) -> Merged:
     end_ns = max(_begin_ns(one) + one.end_ns - one.begin_ns for _, one in told)
     prefixes = _prefixes([one for one, _ in told])
 
-    groups: dict[tuple[str, str], list[tuple[Rank, Measurement, DeviceEnergy]]] = {}
-    for rank, measurement in told:
-        for device in measurement.devices:
-            groups.setdefault((rank.host, device.identity.uid), []).append((rank, measurement, device))
+    groups = _by_device(told)
+    uid_of = {  # what a device is called here, by what a host calls it
+        (rank.host, name): prefixes[rank.host] + entries[0][2].identity.uid
+        for entries in reversed(groups)
+        for rank, _, device in entries
+        for name in device.identity.names
+    }
+
+    def called(rank: Rank, name: str) -> str:
+        return uid_of.get((rank.host, name), prefixes[rank.host] + name)
+
     devices: list[DeviceEnergy] = []
     shared: list[SharedDevice] = []
-    for (host, _), entries in groups.items():
-        device, method = _one_device(entries)
-        identity = _named(device.identity, prefixes[host])
+    for entries in groups:
+        rank, (device, method) = entries[0][0], _one_device(entries)
+        parent = None if device.identity.parent is None else called(rank, device.identity.parent)
+        identity = replace(device.identity, uid=prefixes[rank.host] + device.identity.uid, parent=parent)
         devices.append(replace(device, identity=identity))
         if len(entries) > 1:
-            shared.append(SharedDevice(identity.uid, tuple(rank.rank for rank, _, _ in entries), method))
+            shared.append(SharedDevice(identity.uid, tuple(one.rank for one, _, _ in entries), method))
 
     merged = Measurement(
         name=told[0][1].name,
@@ -143,9 +154,7 @@ def merge(ranks: Iterable[Rank]) -> Merged:
         self_cost=_cost([one.self_cost for _, one in told]),
         warnings=tuple(_warnings(known, told)),
     )
-    uids = {
-        rank.rank: tuple(prefixes[rank.host] + uid for uid in rank.uses or tuple(one.by_device)) for rank, one in told
-    }
+    uids = {rank.rank: tuple(called(rank, uid) for uid in rank.uses or tuple(one.by_device)) for rank, one in told}
     return Merged(merged, tuple(known), tuple(shared), uids)
 
 
@@ -164,13 +173,25 @@ def _prefixes(ranks: Sequence[Rank]) -> Mapping[str, str]:
     return {host: f"{name}-{host[:8]}/" if name in alike else f"{name}/" for host, name in names.items()}
 
 
-def _named(identity: Identity, prefix: str) -> Identity:
-    parent = None if identity.parent is None else prefix + identity.parent
-    return replace(identity, uid=prefix + identity.uid, parent=parent)
+def _by_device(told: Sequence[tuple[Rank, Measurement]]) -> Sequence[Sequence[Entry]]:
+    """Who measured each device, in the order of ranks; a device may bear another name with another driver."""
+    groups: list[list[Entry]] = []
+    group_of: dict[tuple[str, Scope, str], list[Entry]] = {}
+    for rank, measurement in told:
+        for device in measurement.devices:
+            names = [(rank.host, device.identity.scope, name) for name in device.identity.names]
+            group = next((group_of[name] for name in names if name in group_of), None)
+            if group is None or any(one is measurement for _, one, _ in group):
+                group = []
+                groups.append(group)
+            group.append((rank, measurement, device))
+            for name in names:
+                group_of.setdefault(name, group)
+    return groups
 
 
 def _one_device(
-    entries: Sequence[tuple[Rank, Measurement, DeviceEnergy]],
+    entries: Sequence[Entry],
 ) -> tuple[DeviceEnergy, str]:
     """A device that one or more ranks measured, and from whom its energy was taken."""
     seen: list[Seen] = []

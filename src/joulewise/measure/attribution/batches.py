@@ -5,6 +5,8 @@ in it then. So each batch says when it ran and how many tokens it made or read f
 in proportion to tokens, and a request's energy is the sum over the batches that it was in. Where batches overlap in
 time (several streams), power is divided by tokens per second. Between batches nothing is attributed.
 
+While a batch runs its requests carry all of the power, idle power included, unless that is to be left unattributed.
+
 A token that is read (prompt) costs less than one that is made: by how much depends on model and batch, so it is an
 argument, 1 unless given.
 """
@@ -56,7 +58,7 @@ class RequestEnergy:
 
 
 def by_request(
-    spent: Spent, batches: Iterable[Batch], *, prompt_weight: float = 1.0
+    spent: Spent, batches: Iterable[Batch], *, prompt_weight: float = 1.0, idle_w: float | None = None
 ) -> tuple[Attribution, tuple[RequestEnergy, ...]]:
     """Divide energy among requests.
 
@@ -64,6 +66,7 @@ def by_request(
         spent: What the devices that serve spent.
         batches: What they ran.
         prompt_weight: What a token that is read counts, where one that is made counts 1; not below 0.
+        idle_w: Power to be left unattributed while batches run as well [W].
 
     Returns:
         The attribution, and the same per request with its tokens, in the order of requests.
@@ -83,6 +86,8 @@ def by_request(
             uses.append(Use(request, batch.begin_ns, batch.end_ns, tokens + prompt_weight * prompt))
     weight = f", a prompt token as {prompt_weight:g}" if any(read.values()) else ""
     method = f"in proportion to tokens of the batches running at each instant{weight}; between batches unattributed"
-    attribution = by_use(spent, uses, method)
+    if idle_w is not None:
+        method += ", and so is idle power"
+    attribution = by_use(spent, uses, method, idle_w=idle_w)
     requests = (RequestEnergy(share, made[share.key], read[share.key]) for share in attribution.shares)
     return attribution, tuple(requests)

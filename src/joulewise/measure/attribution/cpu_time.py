@@ -2,9 +2,9 @@
 
 Theory of operation. Linux counts the CPU time of every process and of the machine. Read twice, the differences are what
 each used in between; what the machine used beyond the processes that we saw (those that came and went, and the kernel)
-is unattributed. By default energy is divided by what all CPUs could do, so that idle CPUs are nobody's. With an idle
-power, that power stays unattributed and the rest is divided by CPU time alone. CPU time does not tell clocks, vector
-units or memory traffic apart.
+is unattributed. If the idle power is known, it stays unattributed and the rest is divided by CPU time alone; else
+energy is divided by what all CPUs could do, so that idle CPUs are nobody's. CPU time does not tell clocks, vector units
+or memory traffic apart.
 """
 
 from __future__ import annotations
@@ -126,13 +126,15 @@ def by_cpu_time(spent: Spent, uses: Iterable[Use], cpus: int, *, idle_w: float |
         spent: What the CPUs spent, and their memory if wanted.
         uses: CPU seconds, as `CpuTimeRecorder` tells.
         cpus: How many CPUs there are.
-        idle_w: Idle power, to be left unattributed, so that all of the rest is divided by CPU time [W].
+        idle_w: Idle power, to be left unattributed, so that all of the rest is divided by CPU time [W]; by default the
+            baseline that was measured, if one was.
 
     Raises:
         UsageError: If there are no CPUs.
     """
     if cpus < 1:
         raise UsageError("there is no machine without CPUs", f"cpus = {cpus!r}", "give 1 or more")
+    idle_w = spent.idle_w if idle_w is None else idle_w
     if idle_w is None:
         method = f"in proportion to CPU time, of all that {cpus} CPUs have; idle time and unseen processes unattributed"
         return by_use(spent, uses, method, capacity_per_s=float(cpus))

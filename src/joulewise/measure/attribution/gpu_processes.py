@@ -1,10 +1,11 @@
 """Energy of a GPU per process, from how much each keeps its multiprocessors busy.
 
 Theory of operation. The driver tells, for each process that computed lately, in which fraction of a sample period (1/6
-to 1 s) it did. We ask it at intervals: what a process is told to have used holds since we asked before. By default the
-energy is divided by what the GPU could do: while nobody computes, and for the idle fraction of each interval, nothing
-is attributed. That a multiprocessor is busy does not say how much power it draws, so the division is rough between
-programs of different kinds; and while MIG is on, the driver tells nothing (see `joulewise.measure.attribution.mig`).
+to 1 s) it did. We ask it at intervals: what a process is told to have used holds since we asked before. If the idle
+power is known, it stays unattributed and the rest is divided among whoever computes; else energy is divided by what the
+GPU could do, so that its idle fraction is nobody's. That a multiprocessor is busy does not say how much power it draws,
+so the division is rough between programs of different kinds; and while MIG is on, the driver tells nothing (see
+`joulewise.measure.attribution.mig`).
 """
 
 from __future__ import annotations
@@ -78,8 +79,9 @@ def by_gpu_process(spent: Spent, uses: Iterable[Use], *, idle_w: float | None = 
         spent: What the GPU spent.
         uses: Busy multiprocessor seconds, keyed by pid, as `GpuProcessRecorder` tells.
         idle_w: The GPU's idle power, to be left unattributed, so that all of the rest is divided among whoever computes
-            [W]. Without it, energy is divided by what the GPU could do, and its idle fraction is unattributed.
+            [W]; by default the baseline that was measured, if one was.
     """
+    idle_w = spent.idle_w if idle_w is None else idle_w
     if idle_w is None:
         method = "in proportion to multiprocessor time of each process, of all that the GPU has; idle time unattributed"
         return by_use(spent, uses, method, capacity_per_s=1.0)

@@ -44,7 +44,8 @@ def by_slice(
         spent: What the board spent.
         slices: What was on it. Either all of them say how active they were, or none.
         board_slices: How many compute slices the board has: 7, or 4 on A30.
-        idle_w: The board's idle power, to be left unattributed [W]; without it, idle power is divided as the rest.
+        idle_w: The board's idle power, to be left unattributed [W]; by default the baseline that was measured, if one
+            was; without either, idle power is divided as the rest.
 
     Raises:
         UsageError: If some say how active they were and others do not, or more is used than there is.
@@ -56,6 +57,7 @@ def by_slice(
     if any(one.compute_slices > board_slices or not 0 <= (one.active_frac or 0.0) <= 1 for one in known):
         raise UsageError("slices do not fit the board", f"{board_slices} compute slices", "check their sizes")
     uses = [_use(one) for one in known]
+    idle_w = spent.idle_w if idle_w is None else idle_w
     what = "compute slices times their activity" if any(active) else "compute slices held, busy or not"
     idle = "; idle power unattributed" if idle_w is not None else ""
     method = f"in proportion to {what}, of {board_slices} on the board{idle}"

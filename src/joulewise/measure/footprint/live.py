@@ -149,7 +149,7 @@ def load_provider(name: str, **options: Any) -> Provider:
         options: Of the provider, such as ``zone`` and ``key``.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If there is none of that name, or it takes other options.
     """
     from joulewise.measure.footprint.electricity_maps import ElectricityMaps  # noqa: PLC0415 (they import this module)
     from joulewise.measure.footprint.uk_grid import UkGrid  # noqa: PLC0415
@@ -159,7 +159,11 @@ def load_provider(name: str, **options: Any) -> Provider:
     if name not in ours and name not in others:
         raise UsageError(f"no provider {name!r}", "none of that name", f"use {', '.join(sorted({*ours, *others}))}")
     make = ours[name] if name in ours else others[name].load()
-    provider: Provider = make(**options)
+    try:
+        provider: Provider = make(**options)
+    except TypeError as error:
+        seen = f"{error}".partition("() ")[2] or str(error)
+        raise UsageError(f"provider {name!r} takes other options", seen, "see its documentation") from error
     return provider
 
 

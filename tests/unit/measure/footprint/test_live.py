@@ -217,6 +217,8 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
 def test_providers_by_name() -> None:
     assert load_provider("uk") == UkGrid()
     assert load_provider("electricitymaps", zone="DE", key="k") == ElectricityMaps("DE", "k")
+    with pytest.raises(UsageError, match="missing 2 required"):
+        load_provider("electricitymaps")
     with pytest.raises(UsageError, match="use electricitymaps, uk"):
         load_provider("crystal-ball")
 
