@@ -3,8 +3,9 @@
 Theory of operation. Each setting gets 10 warm-up steps that do not count and 40 that do; what an epoch cuts short is
 continued in the next one. Then the goal's choice among the means is kept for good: no belief, no drift, no check.
 
-Source: Zeus (`you2023`), section 4.2 (just-in-time profiling); 10 and 40 steps and the order as in its optimizer of power
-limits, where neighbouring limits lie 25 W apart. We differ in that a void probe is repeated, a bounded number of times.
+Source: Zeus (`you2023`), section 4.2 (just-in-time profiling); 10 and 40 steps and the order as in its optimizer of
+power limits, where neighbouring limits lie 25 W apart. We differ in that a void probe is repeated, a bounded number of
+times.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from joulewise.frontier import Frontier
+from joulewise.frontier import Frontier, Point
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.ledger import Entry, Ledger
 from joulewise.optimize.power.settings import check_candidates, check_outcome, plain, tupled
@@ -79,12 +80,13 @@ class ZeusSweep:
         frontier = self.frontier()
         return self.candidates[-1] if frontier is None else self.goal.choose_or_nearest(frontier).setting
 
+    def points(self) -> tuple[Point, ...]:
+        """Time [s] and energy [J] of one step at every setting that was measured, slowest setting first."""
+        return tuple(entry.point(self.candidates[row]) for row, entry in sorted(self._ledger.entries.items()))
+
     def frontier(self) -> Frontier | None:
         """What was measured, as time [s] and energy [J] of one step; None before the first measured step."""
-        if not self._ledger.entries:
-            return None
-        entries = sorted(self._ledger.entries.items())
-        return Frontier.from_points(entry.point(self.candidates[row]) for row, entry in entries)
+        return Frontier.from_points(self.points()) if self._ledger.entries else None
 
     def to_dict(self) -> dict[str, Any]:
         """All that it knows, as JSON."""
