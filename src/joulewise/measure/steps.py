@@ -19,6 +19,7 @@ from joulewise.measure.measurement import Measurement
 from joulewise.measure.meter import Meter
 from joulewise.measure.synchronise import Wait
 from joulewise.measure.window import Window
+from joulewise.wire.step_channel import Mark, announcer
 
 T = TypeVar("T")
 SHORT_FRAC = 0.5
@@ -109,12 +110,14 @@ class Steps(Generic[T]):
         return len(self._batches)
 
     def __iter__(self) -> Iterator[T]:
-        """Loop, measuring."""
+        """Loop, measuring; whoever started this program hears of steps, if it listens."""
         from joulewise.measure.step_line import StepLine  # noqa: PLC0415 (rich, and only for those who look)
 
+        tell = announcer() or (lambda mark: None)
         self._all = self._meter.begin(f"all {self.name}s")
         line = StepLine(self, self._progress, len(self._batches) if isinstance(self._batches, Sized) else None)
         try:
+            tell(Mark.BEGIN)
             with line:
                 for batch in self._batches:
                     samples = self._samples(batch) if callable(self._samples) else self._samples
@@ -126,8 +129,10 @@ class Steps(Generic[T]):
                         self._count += 1
                         self._sampled += samples or 0.0
                         self._take()
+                    tell(Mark.STEP)
                     line.show()
         finally:
+            tell(Mark.END)
             self._all.end()
 
     def _take(self, *, wait: bool = False) -> None:
