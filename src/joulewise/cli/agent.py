@@ -46,6 +46,18 @@ def status(
         typer.echo("no knob is in anybody's hands" + (" (the agent only rehearses)" if seen["dry_run"] else ""))
 
 
+@app.command()
+def hold(
+    device: Annotated[list[str], typer.Option(help="Which, as in agent: or agent:#0; may be given again.")],
+    set_: Annotated[list[str], typer.Option("--set", help="What, as in power_limit=250 or core_clock=900,1200.")],
+) -> None:
+    """Set devices, keep them so until ended, and then put back what was found; for prologs of schedulers."""
+    from joulewise.cli.agent_hold import hold as keep  # noqa: PLC0415
+    from joulewise.devices.selection import find_devices  # noqa: PLC0415
+
+    keep(find_devices(device), set_)
+
+
 @app.command("policy-check")
 def policy_check(
     policy: Annotated[Path, typer.Argument(help="Policy file.")],
