@@ -7,10 +7,8 @@ truth from the twin. Everything is drawn from one seed and happens on a virtual 
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,13 +16,14 @@ from pathlib import Path
 
 from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Capability, Kind
-from joulewise.devices.counter import CleanCounter
+from joulewise.devices.counter import CleanCounter, CounterReading
 from joulewise.devices.simulated.driver import make_chips
 from joulewise.devices.simulated.faults import Failure, Fault
 from joulewise.devices.simulated.model import model_names
 from joulewise.measure.counted import count_energy
 from joulewise.measure.energy import Energy
 from joulewise.measure.integrate import Sight, integrate_power
+from joulewise.measure.shown import Sample
 from joulewise.measure.uncertainty import resolution_bound_j
 
 PAGE = Path(__file__).parent / "explanations" / "accuracy.md"
@@ -48,10 +47,12 @@ class Sensor:
 
     @property
     def name(self) -> str:
+        """For tables."""
         return f"{self.model} {self.kind.value.replace('_', ' ')}{', wrapping' if self.faults else ''}"
 
     @property
     def capability(self) -> Capability:
+        """What is said of it."""
         return make_chips(self.model, VirtualClock(), faults=self.faults)[0].capabilities[self.kind]
 
 
@@ -67,10 +68,12 @@ class Run:
 
     @property
     def held(self) -> bool:
+        """Whether the truth lies within the bounds."""
         return self.energy.lo_j <= self.true_j <= self.energy.hi_j
 
     @property
     def width_j(self) -> float:
+        """From bound to bound [J]."""
         return self.energy.hi_j - self.energy.lo_j
 
 
@@ -84,10 +87,12 @@ def sensors() -> list[Sensor]:
 
 
 def constant(chance: random.Random, until_s: float, period_s: float) -> Iterator[Turn]:
+    """One power for ever."""
     yield 0.0, chance.random()
 
 
 def steps(chance: random.Random, until_s: float, period_s: float) -> Iterator[Turn]:
+    """Another power each 0.2 to 2 s."""
     at_s = 0.0
     while at_s < until_s:
         yield at_s, chance.random()
@@ -95,6 +100,7 @@ def steps(chance: random.Random, until_s: float, period_s: float) -> Iterator[Tu
 
 
 def bursts(chance: random.Random, until_s: float, period_s: float) -> Iterator[Turn]:
+    """Idle but for 10 to 100 ms, one to ten times a second."""
     at_s, rate_hz, top = 0.0, 10 ** chance.uniform(0, 1), chance.random()
     while at_s < until_s:
         yield at_s, 0.0
@@ -144,9 +150,9 @@ def run(sensor: Sensor, load: str, chance: random.Random) -> Run:
     turns = {at(since_s + t): busy for t, busy in LOADS[load](chance, until_s - since_s, period_s)}
     span_s = max(period_s, Sight.of(capability).window_s)
     marks = [at(s) for s in (begin_s - span_s, begin_s, begin_s + span_s, end_s - span_s, end_s, end_s + span_s)]
-    reads = set(reading_times(sensor, chance, (begin_s, end_s), until_s, period_s, at))
-    read = reader(chip, sensor.kind, clock)
-    readings, true_j = [], {}
+    reads = {at(read_s) for read_s in reading_times_s(sensor, chance, (begin_s, end_s), until_s)}
+    counter = CleanCounter(chip, clock) if sensor.kind is Kind.ENERGY_COUNTER else None
+    counted, sampled, true_j = list[CounterReading](), list[Sample](), dict[int, float]()
     for at_ns in sorted({*turns, *marks, *reads}):
         clock.sleep((at_ns - clock.now_ns()) * 1e-9)
         if at_ns in turns:
@@ -154,20 +160,20 @@ def run(sensor: Sensor, load: str, chance: random.Random) -> Run:
         if at_ns in marks:
             true_j[at_ns] = chip.true_energy_j()
         if at_ns in reads:
-            readings.append(read())
+            if counter is not None:
+                counted.append(counter.read())
+            else:
+                sampled.append((clock.now_ns(), getattr(chip, READERS[sensor.kind])()))
     window = marks[1], marks[4]
-    counts = sensor.kind is Kind.ENERGY_COUNTER
-    energy = (count_energy if counts else integrate_power)(readings, *window, capability)
+    if counter is not None:
+        energy = count_energy(counted, *window, capability, max_power_w=counter.max_power_w)
+    else:
+        energy = integrate_power(sampled, *window, capability)
     used_j = true_j[window[1]] - true_j[window[0]]
-    begin_w, end_w = ((true_j[marks[k + 2]] - true_j[marks[k]]) / (2 * span_s) for k in (0, 3))
-    return Run(sensor.name, load, energy, used_j, resolution_bound_j(capability, used_j, duration_s, (begin_w, end_w), 0.0 if counts else regular_reading_s(sensor, period_s)))
-
-
-def reader(chip, kind: Kind, clock: VirtualClock):
-    """What reads a sensor once."""
-    if kind is Kind.ENERGY_COUNTER:
-        return CleanCounter(chip, clock).read
-    return lambda: (clock.now_ns(), getattr(chip, READERS[kind])())
+    edges_w = tuple((true_j[marks[k + 2]] - true_j[marks[k]]) / (2 * span_s) for k in (0, 3))
+    read_s = 0.0 if counter else regular_reading_s(sensor, period_s)
+    bound_j = resolution_bound_j(capability, used_j, duration_s, (edges_w[0], edges_w[1]), read_s)
+    return Run(sensor.name, load, energy, used_j, bound_j)
 
 
 def regular_reading_s(sensor: Sensor, period_s: float) -> float:
@@ -177,21 +183,26 @@ def regular_reading_s(sensor: Sensor, period_s: float) -> float:
     return min(max(period_s / 2, GAUGE_S[0]), GAUGE_S[1])
 
 
-def reading_times(sensor, chance, edges_s, until_s, period_s, at) -> Iterator[int]:
-    """When a sensor is read [ns]: regularly, and often after edges until it has surely ticked; fast ones at edges."""
-    counts = sensor.kind is Kind.ENERGY_COUNTER
-    regular_s, fast = regular_reading_s(sensor, period_s), chance.random() < 0.5
+def reading_times_s(
+    sensor: Sensor, chance: random.Random, edges_s: tuple[float, float], until_s: float
+) -> Iterator[float]:
+    """When a sensor is read [s]: regularly, and often after edges until it has surely ticked.
+
+    Fast counters are read at the edges as well, slow ones as soon as another thread wakes up.
+    """
+    counts, period_s = sensor.kind is Kind.ENERGY_COUNTER, Sight.of(sensor.capability).period_s
+    regular_s, wakes_s = regular_reading_s(sensor, period_s), chance.choice((0.0, chance.uniform(1e-4, 5e-4)))
     at_s = 0.0
     while at_s < until_s:
-        yield at(at_s)
+        yield at_s
         at_s += regular_s * chance.uniform(0.75, 1.25)
     for edge_s in edges_s:
-        if counts and fast:
-            yield at(edge_s)
+        if counts:
+            yield edge_s + wakes_s
         at_s, often_s = edge_s, min(FAST_S, max(period_s, FAST_S / 10))
         while at_s < edge_s + period_s + often_s:
             at_s += often_s * chance.uniform(1.0, 1.1)
-            yield at(at_s)
+            yield at_s
 
 
 def campaign(runs: int = RUNS, seed: int = SEED, only: str = "") -> list[Run]:
@@ -225,14 +236,30 @@ def table(runs: Sequence[Run], by: str) -> str:
 
 
 def row(runs: Sequence[Run], other: str) -> str:
-    groups = {getattr(one, other): [two for two in runs if getattr(two, other) == getattr(one, other)] for one in runs}
-    worst = min(groups, key=lambda name: coverage(groups[name]))
-    said = f"{worst}: {100 * coverage(groups[worst]):.1f}" if coverage(groups[worst]) < 1 else "none"
+    """The cells of one line; the worst among ``other`` is named with its coverage."""
+    names = dict.fromkeys(getattr(one, other) for one in runs)
+    covered = {name: coverage([one for one in runs if getattr(one, other) == name]) for name in names}
+    worst = min(names, key=covered.__getitem__)
+    said = f"{worst}: {100 * covered[worst]:.1f}" if covered[worst] < 1 else "none"
     part = statistics.median(one.width_j / one.true_j for one in runs)
     return f"{len(runs)} | {100 * coverage(runs):.2f} | {said} | {width_ratio(runs):.2f} | {100 * part:.1f}"
 
 
+def blocks(runs: Sequence[Run]) -> dict[str, str]:
+    """Name and text of every block of the page that is made here."""
+    return {"sensors": table(runs, "sensor"), "loads": table(runs, "load")}
+
+
+def with_blocks(page: str, made: dict[str, str]) -> str:
+    """The page with the text between the markers of each block replaced."""
+    for name, text in made.items():
+        head, begin, rest = page.partition(f"<!-- made: {name} -->\n")
+        _, end, tail = rest.partition(f"\n<!-- end: {name} -->")
+        if not (begin and end):
+            raise SystemExit(f"{PAGE.name} has no block {name}; put its two markers where it belongs")
+        page = head + begin + text + end + tail
+    return page
+
+
 if __name__ == "__main__":
-    made = campaign(int(sys.argv[1]) if len(sys.argv) > 1 else RUNS, only=sys.argv[2] if len(sys.argv) > 2 else "")
-    print(table(made, "sensor"))
-    print(table(made, "load"))
+    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), blocks(campaign())), encoding="utf-8")

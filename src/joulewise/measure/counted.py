@@ -9,6 +9,9 @@ Where readings nearby changed, they tell when the counter ticks (`joulewise.meas
 but surely before the next tick still shows no more, one after that tick already shows no less. And what a device can
 draw at most says how far a counter can have come since the instant, or since its last reading. So a counter that was
 not read just when it mattered is known to one tick as well, if it was read often enough around.
+
+A counter that does not move for ``STILL_TICKS`` ticks around an edge shows nothing of that time: what was used until
+the edge may then be as much as the next reading that moved, and a warning says so.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from joulewise.measure.energy import Energy, Method
 from joulewise.measure.integrate import UNKNOWN_GAIN_FRAC, too_short
 from joulewise.measure.ticks import tick_age
 from joulewise.records import Provenance
+
+STILL_TICKS = 5
 
 
 class CounterEdge:
@@ -119,6 +124,8 @@ def count_energy(
     hi_j = (most_j + step_j) / max(1 - gain_frac, 1e-9)
     resolution_j = max(first_j, last_j) + step_j
     warnings = [f"{doubted} readings of the counter could not be true and were left out"] if doubted else []
+    if any(_stood_since_ns(edge, fresh, capability) is not None for edge in (begin, end)):
+        warnings.append("the counter stood still at an edge: what was used meanwhile is in one of two windows")
     if end.after is None:
         warnings.append("there is no reading after the counter's next tick: what was used last is not seen")
     warnings += too_short(energy_j, resolution_j, duration_s)
@@ -146,11 +153,24 @@ def _used_until_j(
     if capability.update_period_s is None:
         return least_j, most_j
     period_ns = round(capability.update_period_s * 1e9)
-    dark_ns = edge.at_ns - before.at_ns + period_ns
+    since_ns = _stood_since_ns(edge, fresh, capability)
+    if since_ns is not None:
+        most_j = min((one.energy_j for one in fresh if one.energy_j > least_j), default=math.inf)
+    dark_ns = edge.at_ns - (before.at_ns if since_ns is None else since_ns) + period_ns
     most_j = min(most_j, before.energy_j + max_power_w * dark_ns * 1e-9 + (capability.resolution or 0.0))
+    if since_ns is not None:
+        return least_j, most_j
     ticks = [(a.at_ns, b.at_ns) for a, b in pairwise(fresh) if a.epoch == b.epoch and a.energy_j != b.energy_j]
     age = tick_age(edge.at_ns, ticks, period_ns)
     tick_ns = edge.at_ns + period_ns - age.most_ns, edge.at_ns + period_ns - age.least_ns
     same = [one for one in fresh if one.epoch == before.epoch]
     least_j = max([least_j, *(one.energy_j for one in same if one.at_ns < tick_ns[0])])
     return least_j, min([most_j, *(one.energy_j for one in same if one.at_ns >= tick_ns[1])])
+
+
+def _stood_since_ns(edge: CounterEdge, fresh: Sequence[CounterReading], capability: Capability) -> int | None:
+    """Since when a counter did not move at an instant, though it should have [ns]; None if it did."""
+    before = edge.before or fresh[0]
+    run = [one.at_ns for one in fresh if one.energy_j == before.energy_j and one.epoch == before.epoch]
+    still_s = (run[-1] - run[0]) * 1e-9
+    return run[0] if still_s > STILL_TICKS * (capability.update_period_s or math.inf) else None

@@ -17,7 +17,7 @@ What is not known, each part with the bound that it gets:
   are independent, since sensors do not tick by our clock: `joulewise.measure.uncertainty.likely_sum`.
 - *What is not seen.* With w < u, or readings further apart than u, a part of the time is unseen. There power lies, it
   is assumed, between the least and the largest reading around, so far that two whole periods are seen to either side;
-  and sums over stretches of that length err by no more than three standard deviations. A load in step with the sensor,
+  and sums over stretches of that length err by no more than 2.6 standard deviations. A load in step with the sensor,
   or one burst in the dark, breaks this and cannot be found: such sensors carry a warning.
 - *Gain and step* of the board, which no repetition averages away: in full.
 

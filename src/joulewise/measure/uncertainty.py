@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from joulewise.devices.capabilities import Capability
 
 DOUBT = 0.002
-LIKELY = 3.0  # standard deviations
+LIKELY = 2.6  # standard deviations: 1 % lies beyond, of what is normally distributed
 HOEFFDING = math.sqrt(math.log(2 / DOUBT) / 2)
 
 

@@ -55,9 +55,10 @@ class SimulatedChip(ABC):
             self._plant.limit_w = fault.value
         self._told: dict[Kind, Any] = {}
         self._frozen_j: dict[Fault, tuple[float, float]] = {}
-        for fault in self._faults.of(Failure.COUNTER_FROZEN):
-            at_ns = self._start_ns + round(fault.start_s * 1e9)
-            self._plant.schedule(at_ns, f"freeze at {at_ns}", partial(self._freeze, fault))
+        for failure in (Failure.COUNTER_FROZEN, Failure.COUNTER_RESET):
+            for fault in self._faults.of(failure):
+                at_ns = self._start_ns + round(fault.start_s * 1e9)
+                self._plant.schedule(at_ns, f"{failure} at {at_ns}", partial(self._freeze, fault))
         self._capabilities = self._without_missing(self._describe())
 
     @property
@@ -196,6 +197,10 @@ class SimulatedChip(ABC):
                 value_j = sensor.read(energy, now_ns)
             else:
                 value_j = sensor.read(lambda _: self._frozen_j[frozen][memory], now_ns)
+            reset = self._faults.active(Failure.COUNTER_RESET, self._age_s())
+            if reset is not None:
+                value_j -= sensor.read(lambda _: self._frozen_j[reset][memory], now_ns)
+                value_j += sensor.maximum_j if value_j < 0 else 0.0
             back = self._faults.active(Failure.COUNTER_BACKWARD, self._age_s())
             return value_j - back.value if back else value_j
 

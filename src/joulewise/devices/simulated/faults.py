@@ -21,6 +21,7 @@ class Failure(StrEnum):
     NOT_SUPPORTED = "not_supported"  # the capability is missing and its methods raise CapabilityError
     COUNTER_BACKWARD = "counter_backward"  # the counter steps back by value [J]
     COUNTER_FROZEN = "counter_frozen"  # the counter shows what it showed when it froze
+    COUNTER_RESET = "counter_reset"  # the counter starts again from zero
     COUNTER_WRAPPED = "counter_wrapped"  # the counter wraps every value [J]
     SLOW_SET = "slow_set"  # setters block for value [s] longer
     NOT_OBEYED = "not_obeyed"  # setters succeed and change what is told, not what is done
