@@ -230,7 +230,12 @@ def commit() -> str:
             ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
         ).stdout.strip()
 
-    parts = ("src/joulewise/optimize/power", "src/joulewise/sim", "src/joulewise/frontier", "benchmarks/tuner/*.py")
+    parts = (
+        "src/joulewise/optimize/power",
+        "src/joulewise/sim/job.py",
+        "src/joulewise/sim/replay.py",
+        "benchmarks/tuner/*.py",
+    )
     changed = git("status", "--porcelain", "--untracked-files=no", "--", *parts)
     return (git("rev-parse", "HEAD") or "unknown") + (" with changes" if changed else "")
 

@@ -19,8 +19,8 @@ other limit binds, need no probe; and a limit on time that a setting exceeds is 
 The first two probes are the highest setting, which is the reference of a slowdown, and the middle. The lowest
 settings can be several times slower: they are tried only if the curve up to there makes them likely to be the best.
 
-Source: expected improvement and one-step value of information, as in P. I. Frazier, A Tutorial on Bayesian Optimization,
-section 4; here with limits, and with a price instead of a fixed number of probes.
+Source: expected improvement and one-step value of information, as in P. I. Frazier, A Tutorial on Bayesian
+Optimization, section 4; here with limits, and with a price instead of a fixed number of probes.
 """
 
 from __future__ import annotations
