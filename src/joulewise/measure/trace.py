@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capability, Kind
@@ -32,6 +33,7 @@ PATIENCE_S = 5.0
 AROUND_NS = 2_500_000_000
 PEAK_SPAN_S = 0.1
 BATCH = 16
+STILL, STILL_NS = "its energy counter stood still", 30_000_000_000
 READERS = {Kind.POWER_INSTANT: "read_power_w", Kind.POWER_AVERAGE: "read_average_power_w"}
 
 
@@ -61,6 +63,12 @@ class Sensor:
         now = [(self.failed_ns, end_ns, self.failure)] if self.failure else []
         outages = [*self._outages, *now]
         return next((why for since_ns, until_ns, why in outages if since_ns <= end_ns and until_ns >= begin_ns), "")
+
+    def was_out(self, since_ns: int, until_ns: int, why: str) -> None:
+        """Note that what it gave from one instant to another was worth nothing."""
+        if self._outages and self._outages[-1][0] == since_ns:
+            self._outages.pop()
+        self._outages.append((since_ns, until_ns, why))
 
     def read(self) -> float | None:
         """A value, or None if there is none now. Readings that fail once are left out; it has failed if they go on."""
@@ -129,6 +137,7 @@ class Trace:
         self._core = self._sensor(Kind.CORE_CLOCK, "read_core_clock_mhz", reads_only=True)
         self._raw: deque[tuple[int, float, int]] = deque()
         self._raw_j: float | None = None
+        self._stood_since_ns = 0
         self._clean: CleanCounter | None = None
         self._tape = _Tape(device)
         self._doubted: deque[CounterReading] = deque(maxlen=1000)
@@ -137,9 +146,10 @@ class Trace:
         self._slow_ns = 0
         self.read_s = 0.0
         self.edge_s = math.inf if self._counter else 0.0
-        self.part_time = self.gauge is not None and self.gauge.duty_frac is not None and self.gauge.duty_frac < 1
         tick_s = (self.gauge and update_period_s(self.gauge)) or 2 * COUNTER_S
         self.period_s = COUNTER_S if self._counter else min(max(tick_s / 2, FASTEST_S), SLOWEST_S)
+        duty_frac = 1.0 if self.gauge is None or self.gauge.duty_frac is None else self.gauge.duty_frac
+        self.part_time = duty_frac < 1 or (self._counter is None and self.period_s > tick_s)
 
     def _sensor(self, kind: Kind, method: str, *, reads_only: bool = False) -> Sensor | None:
         there = kind in self.device.capabilities if reads_only else can(self.device, kind)
@@ -265,6 +275,18 @@ class Trace:
                     self._counted.append((at_ns, reading.energy_j, reading.epoch, min(took_ns, 2**31)))
                 else:
                     self._doubted.append(reading)
+                if reading.frozen and self._counter is not None:
+                    since_ns = self._stood_since_ns = self._stood_since_ns or self._last_moved_ns()
+                    self._counter.was_out(since_ns, at_ns, STILL)
+                else:
+                    self._stood_since_ns = 0
+
+    def _last_moved_ns(self) -> int:
+        """When the counter was last seen to move [ns], or as far back as is kept around here."""
+        rows = self._counted.rows((self._counted.last_ns or 0) - STILL_NS, 2**62)
+        return int(
+            next((one[0] for one, two in pairwise(reversed(rows)) if two[1] < one[1]), rows[0][0] if rows else 0)
+        )
 
     def after_fork(self) -> None:
         """In a child: locks that other threads of the parent may have held are free."""
