@@ -55,13 +55,12 @@ def _wait_torch(torch: Any) -> object:
     asked = _NOTHING
     for name in ("cuda", "xpu"):
         backend = getattr(torch, name, None)
-        if backend is not None and backend.is_available() and backend.is_initialized():
+        if backend is not None and backend.is_initialized():
             for index in range(backend.device_count()):
                 backend.synchronize(index)
             asked = None
-    mps = getattr(torch, "mps", None)
-    if mps is not None and getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available():
-        mps.synchronize()
+    if sys.platform == "darwin" and torch.backends.mps.is_available():
+        torch.mps.synchronize()
         asked = None
     return asked
 
