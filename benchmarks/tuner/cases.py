@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from joulewise.devices.simulated.model import load_model
 from joulewise.devices.simulated.work import Kernel
+from joulewise.frontier import Point
 from joulewise.optimize.power import Effort, Goal, PowerTuner, ZeusSweep
 from joulewise.records import Provenance
 from joulewise.sim.job import JobTable, Noise, SimulatedJob
@@ -44,19 +45,21 @@ def goals_of(max_power_w: float) -> dict[str, Goal]:
 
 @dataclass(frozen=True)
 class Case:
-    """A job, the GPU it ran on, and the highest setting's power [W], at which Zeus prices time."""
+    """A job, the GPU it ran on, the power [W] at which Zeus prices time, and the steps of an epoch where known."""
 
     gpu: str
     table: JobTable
     max_power_w: float
+    epoch_steps: int | None = None
 
 
 def measured(gpu: str) -> list[Case]:
     """Every job and batch size that was measured on a GPU."""
-    return [
-        Case(gpu, replayed(one, EXAMPLES[one.job.dataset] / one.batch_size), one.limit_w[-1])
-        for one in read_power_tables(DATA / f"summary_power_{gpu}.csv")
-    ]
+    cases = []
+    for one in read_power_tables(DATA / f"summary_power_{gpu}.csv"):
+        epoch_steps = EXAMPLES[one.job.dataset] / one.batch_size
+        cases.append(Case(gpu, replayed(one, epoch_steps), one.limit_w[-1], int(epoch_steps)))
+    return cases
 
 
 def on_chips(seed: int, jobs: int) -> Iterator[Case]:
@@ -110,15 +113,21 @@ class Run:
     settings: int
 
 
-def run(
-    case: Case, goal_name: str, noise: Noise, seed: int, *, sweep: bool = False, effort: Effort | None = None
-) -> Run:
+def tuner_of(case: Case, goal_name: str, *, effort: Effort | None = None, known: Sequence[Point] = ()) -> PowerTuner:
+    """Ours, from nothing or from what an earlier run knew."""
+    return PowerTuner(case.table.settings, goals_of(case.max_power_w)[goal_name], effort, known=known)
+
+
+def sweep_of(case: Case, goal_name: str) -> ZeusSweep:
+    """Zeus's."""
+    return ZeusSweep(case.table.settings, goals_of(case.max_power_w)[goal_name])
+
+
+def run(case: Case, goal_name: str, tuner: PowerTuner | ZeusSweep, job: SimulatedJob) -> Run:
     """Tune one job."""
-    table, goal = case.table, goals_of(case.max_power_w)[goal_name]
-    tuner = ZeusSweep(table.settings, goal) if sweep else PowerTuner(table.settings, goal, effort)
-    job = SimulatedJob(table, noise, np.random.default_rng(seed))
     while not (probe := tuner.ask()).is_final:
         tuner.tell(job.run(probe))
+    table, goal = case.table, goals_of(case.max_power_w)[goal_name]
     row = table.settings.index(tuner.best())
     excess = goal.excess(table.step_s, table.step_j, float(table.step_s.min()))
     cost = goal.cost(table.step_s, table.step_j)

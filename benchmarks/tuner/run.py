@@ -19,15 +19,34 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 import numpy as np
-from cases import DATA, GPUS, ROOT, STEP_FRAC, Case, Run, by_law, goals_of, measured, noise_of, on_chips, run, summary
+from cases import (
+    DATA,
+    GPUS,
+    ROOT,
+    STEP_FRAC,
+    Case,
+    Run,
+    by_law,
+    goals_of,
+    measured,
+    noise_of,
+    on_chips,
+    run,
+    summary,
+    sweep_of,
+    tuner_of,
+)
 
 from joulewise.optimize.power import Effort
+from joulewise.sim.job import SimulatedJob
 
 GOALS = tuple(goals_of(1.0))
 NOISE_LEVELS = (0.0, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1)
 EFFORTS = [Effort(worth_frac=worth, precision_frac=precision, look_steps=look)
            for worth, precision, look in product((0.0005, 0.001, 0.003), (0.005, 0.01, 0.02), (5, 10, 20))]  # fmt: skip
 TWINS = {"law": "a100"}
+CHECK_STEPS = Effort().warmup_steps + Effort().max_steps // 2 + 5
+"""A run that needs no search: warming up, one probe, and some steps for runs that do."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +70,28 @@ class Claim:
 Section = tuple[list[Claim], list[str], dict[str, Any]]
 
 
+def job_of(case: Case, seed: int, step_frac: float = STEP_FRAC, *, epochs: bool = False) -> SimulatedJob:
+    """The job with noise; if asked, with epochs as long as those of its data set."""
+    rng = np.random.default_rng(seed)
+    return SimulatedJob(
+        case.table, noise_of(_twin(case), step_frac), rng, epoch_steps=case.epoch_steps if epochs else None
+    )
+
+
 def tuned(cases: list[Case], seeds: int, step_frac: float = STEP_FRAC, effort: Effort | None = None) -> list[Run]:
     """Ours on every case, goal and seed."""
-    return [run(case, goal, noise_of(_twin(case), step_frac), seed, effort=effort)
-            for case, goal, seed in product(cases, GOALS, range(seeds))]  # fmt: skip
+    return [
+        run(case, goal, tuner_of(case, goal, effort=effort), job_of(case, seed, step_frac))
+        for case, goal, seed in product(cases, GOALS, range(seeds))
+    ]
 
 
 def swept(cases: list[Case], seeds: int, step_frac: float = STEP_FRAC) -> list[Run]:
     """Zeus's sweep on the same."""
-    return [run(case, goal, noise_of(_twin(case), step_frac), seed, sweep=True)
-            for case, goal, seed in product(cases, GOALS, range(seeds))]  # fmt: skip
+    return [
+        run(case, goal, sweep_of(case, goal), job_of(case, seed, step_frac))
+        for case, goal, seed in product(cases, GOALS, range(seeds))
+    ]
 
 
 def _twin(case: Case) -> str:
@@ -186,6 +217,27 @@ def elsewhere(quick: bool) -> Section:
     return claims, lines, details
 
 
+def again(quick: bool) -> Section:
+    """Epochs as they are, down to six steps, and a second run that starts from what the first one knew."""
+    first, second, searched = [], [], 0
+    for gpu, seed in product(GPUS, range(1 if quick else 2)):
+        for case, goal in product(measured(gpu), GOALS):
+            tuner = tuner_of(case, goal)
+            first.append(run(case, goal, tuner, job_of(case, seed, epochs=True)))
+            later = tuner_of(case, goal, known=tuner.points())
+            second.append(run(case, goal, later, job_of(case, 1000 + seed, epochs=True)))
+            searched += len(later.points()) < len(tuner.points()) or second[-1].steps > 3 * CHECK_STEPS
+    ours, later_runs = summary(first), summary(second)
+    lines = _lines("first run, real epochs", ours, None) + _lines("second run", later_runs, None)
+    lines.append(f"  {'':33}searched anew in {searched} of {len(second)} second runs")
+    claims = [
+        Claim("mean regret [%] with epochs as long as those of the data sets", ours["mean_regret_percent"], 1.0),
+        Claim("mean regret [%] of second runs", later_runs["mean_regret_percent"], 1.0),
+        Claim("mean steps of second runs before the choice", later_runs["mean_steps"], CHECK_STEPS),
+    ]
+    return claims, lines, {"first": ours, "second": later_runs, "searched_anew": searched}
+
+
 def left_out(quick: bool) -> Section:
     """Constants chosen on one GPU, judged on the other: what choosing them can have gained."""
     efforts = EFFORTS[::5] if quick else EFFORTS
@@ -218,6 +270,7 @@ SECTIONS: dict[str, Callable[[bool], Section]] = {
     "noise": noise,
     "scatter of the tables": scatter,
     "elsewhere": elsewhere,
+    "epochs and second runs": again,
     "one GPU left out": left_out,
 }
 

@@ -135,7 +135,7 @@ def test_exact_measurements_of_a_lawful_job_lead_near_the_optimum(table, goal):
 
 def test_regret_on_lawful_jobs_is_small_on_average():
     generator, regrets = rng(7), []
-    for _ in range(40):
+    for _ in range(20):
         clock = np.minimum(np.linspace(generator.uniform(0.15, 0.6), 1, 20), generator.uniform(0.5, 1.2))
         compute, static = generator.uniform(0.05, 1), generator.uniform(0.05, 0.6)
         table = job_table(1 - compute + compute / clock, 300 * (static + (1 - static) * clock**2.5))
@@ -165,7 +165,7 @@ def test_probes_that_cost_nothing_find_the_optimum_of_any_job(table, goal):
     assert worse_by(seen, goal, tuner.best()) <= 1e-9  # the best of what was measured, whatever the numbers
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(any_jobs(), goals(), st.integers(0, 3), st.sampled_from([None, 13]), st.sampled_from([PowerTuner, ZeusSweep]))
 def test_saving_and_loading_at_any_point_changes_nothing(table, goal, seed, epoch_steps, kind):
     whole, broken = kind(table.settings, goal), kind(table.settings, goal)
@@ -277,7 +277,7 @@ def test_a_price_that_changes_is_answered_without_probes(table, per_joule, per_s
         assert prices[0] == pytest.approx(prices[1], rel=1e-9)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(lawful_jobs(), lawful_jobs())
 def test_two_knobs_are_two_arms_that_meet_at_the_fastest(first, second):
     """Clocks under the highest limit, then limits at the highest clock, each with a curve of its own."""
