@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
@@ -88,10 +89,8 @@ def try_one(core: Core, line: bytes) -> None:
     if found:
         raise AssertionError(found)
     for parse in (parse_scrape, lambda head: split_selector(head.decode("utf-8", "replace"))):
-        try:
+        with suppress(UsageError):
             parse(line)
-        except UsageError:
-            pass
 
 
 def mutate(chance: random.Random) -> bytes:

@@ -27,6 +27,7 @@ from joulewise.wire.agent_address import Address
 TOKEN, CA = "JOULEWISE_AGENT_TOKEN", "JOULEWISE_AGENT_CA"
 TIMEOUT_S = 30.0
 TTL_S = 10.0
+PUT_BACK_S, LOOK_S = 2.0, 0.02
 Knob = tuple[str, Kind]
 
 
@@ -69,18 +70,16 @@ class AgentConnection:
         with self._lock:
             if self._asks:  # we are a signal's handler, in the middle of a question of this very thread
                 self._drop()
-            if self._socket is None:
-                self._connect()
-                return self._ask(operation, fields)
-            try:
-                return self._ask(operation, fields)
-            except DeviceLostError:
-                if self._socket is not None:  # the device, not the connection
-                    raise
-                if operation == "set" and self._is_back(fields):
-                    return {"found": {key: fields[key] for key in ("kind", "values")}, "held": False}
-                self._connect()
-                return self._ask(operation, fields)
+            if self._socket is not None:
+                try:
+                    return self._ask(operation, fields)
+                except DeviceLostError:
+                    if self._socket is not None:  # the device, not the connection
+                        raise
+            self._connect()
+            if operation == "set" and self._is_back(fields):
+                return {"lost": True}
+            return self._ask(operation, fields)
 
     def stream(self) -> Iterator[Mapping[str, Any]]:
         """Samples of every device that we may read, as the agent takes them; until it ends. Uses up the connection.
@@ -211,16 +210,28 @@ class AgentConnection:
         """
         knob = (uid, setting.kind)
         with self._lock:
-            if os.getpid() == self._pid and knob not in self._held and self._found.get(knob) == setting:
+            lost = os.getpid() == self._pid and knob not in self._held and self._found.get(knob) == setting
+            answer: dict[str, Any] = {"lost": True}
+            if not lost:
+                answer = self.ask("set", device=uid, **to_dict(setting), ttl_s=self._ttl_s)
+            if answer.get("lost"):
+                self._wait_put_back(knob)
                 return
-            answer = self.ask("set", device=uid, **to_dict(setting), ttl_s=self._ttl_s)
             if answer.get("dry_run"):
                 fix = "its policy would allow it; start it without --dry-run"
                 raise UsageError(f"{setting.kind} of {uid} was not set", "the agent only rehearses", fix)
-            if answer.get("held", True):
-                self._found[knob] = from_dict(answer["found"])
-                self._held.add(knob)
-                self._start_beats()
+            self._found[knob] = from_dict(answer["found"])
+            self._held.add(knob)
+            self._start_beats()
+
+    def _wait_put_back(self, knob: Knob) -> None:
+        """Wait until the agent has seen that the connection was lost, and put back what it found."""
+        pause = threading.Event()
+        for _ in range(round(PUT_BACK_S / LOOK_S)):
+            leases = self.ask("status")["leases"]
+            if knob not in [(lease["device"], lease["setting"]["kind"]) for lease in leases]:
+                return
+            pause.wait(LOOK_S)
 
     def holds(self, uid: str, kind: Kind) -> bool:
         """Whether a knob is on loan to us, as far as we know."""

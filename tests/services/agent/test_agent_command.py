@@ -9,23 +9,25 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from agent_stage import new_stage
-from joulewise.clock import MonotonicClock
+from joulewise.cli.agent import app
 from joulewise.cli.agent_hold import parse_setting
+from joulewise.clock import MonotonicClock
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.selection import find_devices
 from joulewise.devices.settings import CoreClock, PowerLimit, make
 from joulewise.errors import UsageError
+from joulewise.services.agent.__main__ import main
 
 COMMAND = [sys.executable, "-c", "from joulewise.cli import main; main()", "agent"]
 
 
-def run(*words, code=0):
-    environ = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
-    done = subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, check=False, env=environ)
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+def run(*words):
+    done = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.fixture
@@ -84,7 +86,8 @@ def test_serve_status_hold(stage):
     ],
 )
 def test_agent_that_cannot_begin_says_why(stage, words, seen):
-    assert seen in run("serve", *(word.format(stage.folder) for word in words), code=2)
+    with pytest.raises(UsageError, match=seen):
+        main([word.format(stage.folder) for word in words])
 
 
 def test_policy_check(stage):
@@ -102,7 +105,8 @@ def test_policy_check(stage):
     said = run("policy-check", policy, "--who", "gid:1000", "--device", "sim:a100")
     assert "may not read" in said
     assert "power limit: may not set" in said
-    assert "this is nobody" in run("policy-check", policy, "--who", "alice", "--device", "sim:a100", code=2)
+    with pytest.raises(UsageError, match="this is nobody"):
+        run("policy-check", policy, "--who", "alice", "--device", "sim:a100")
 
 
 def test_token(stage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
 from contextlib import closing
@@ -35,23 +36,11 @@ def certificate(tmp_path_factory):
     if shutil.which("openssl") is None:
         pytest.skip("openssl, which makes the certificate, is not installed")
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + [
-            "-keyout",
-            "key.pem",
-            "-out",
-            "cert.pem",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ]
-        + ["-addext", "basicConstraints=critical,CA:TRUE"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem"
+        " -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:TRUE"
     )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     return folder
 
 
@@ -91,17 +80,21 @@ def test_token_lets_in_and_its_scopes_hold(network):
 def test_without_a_good_token_nobody_is_let_in(network, token):
     _, port, texts, environ = network
     environ = {**environ, "JOULEWISE_AGENT_TOKEN": texts.get(token, token)}
-    with closing(AgentConnection(Address(host="localhost", port=port), environ)) as client:
-        with pytest.raises(PermissionDeniedError, match="a token that is known and has not expired|refused"):
-            client.ask("devices")
+    with (
+        closing(AgentConnection(Address(host="localhost", port=port), environ)) as client,
+        pytest.raises(PermissionDeniedError, match="this connection was refused"),
+    ):
+        client.ask("devices")
 
 
 def test_certificate_that_is_not_trusted_ends_it(network):
     _, port, texts, _ = network
     environ = {"JOULEWISE_AGENT_TOKEN": texts["ci"]}
-    with closing(AgentConnection(Address(host="localhost", port=port), environ)) as client:
-        with pytest.raises(DeviceLostError, match="certificate verify failed"):
-            client.ask("devices")
+    with (
+        closing(AgentConnection(Address(host="localhost", port=port), environ)) as client,
+        pytest.raises(DeviceLostError, match="certificate verify failed"),
+    ):
+        client.ask("devices")
 
 
 def test_lost_connection_over_the_network_restores(network):
@@ -127,8 +120,6 @@ def test_prometheus_brings_its_token(network, certificate):
 
 
 def _exchange(context, port, head):
-    import socket
-
     with (
         socket.create_connection(("localhost", port), 20) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as stream,
@@ -140,9 +131,9 @@ def _exchange(context, port, head):
 def test_network_without_tls_or_tokens_is_refused():
     with new_stage() as stage:
         device = file_device(stage.folder / "device.json")
-        with pytest.raises(UsageError, match="no TLS or no tokens"):
-            with serving(stage, [device], address=("localhost", 0)):
-                pass
+        refused = pytest.raises(UsageError, match="no TLS or no tokens")
+        with refused, serving(stage, [device], address=("localhost", 0)):
+            pass
         assert not stage.socket.exists()
 
 

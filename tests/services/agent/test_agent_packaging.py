@@ -147,7 +147,8 @@ def test_slurm_holds_a_limit_from_prolog_to_epilog():
             (device,) = find_devices(selector)
             assert device.read_power_limit_w() == 400.0
             code = (
-                f"import time; from joulewise.devices.selection import find_devices; (d,) = find_devices('{selector}')\n"
+                f"import time; from joulewise.devices.selection import find_devices\n"
+                f"(d,) = find_devices('{selector}')\n"
                 "for _ in range(100):\n"
                 "    if d.read_power_limit_w() == 250.0: break\n"
                 "    time.sleep(0.1)\n"

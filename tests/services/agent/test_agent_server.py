@@ -286,9 +286,9 @@ def test_socket_is_open_to_owner_and_group_only(stage, device):
 
 
 def test_one_socket_and_one_folder_have_one_agent(stage, device):
-    with serving(stage, [device]), pytest.raises(UsageError, match="another agent keeps its journal here"):
-        with serving(stage, [device]):
-            pass
+    refused = pytest.raises(UsageError, match="another agent keeps its journal here")
+    with serving(stage, [device]), refused, serving(stage, [device]):
+        pass
     with serving(stage, [device]):
         other = replace_state(stage)
         with pytest.raises(UsageError, match="another agent serves here"), serving(other, [device]):
@@ -428,11 +428,10 @@ def test_one_user_cannot_take_all_connections(stage, device):
 
 
 def test_audit_log_says_who_did_what(stage, device):
-    with serving(stage, [device]):
-        with apply(client_of(stage), PowerLimit(200.0), settle_s=0.0):
-            pass
+    with serving(stage, [device]), apply(client_of(stage), PowerLimit(200.0), settle_s=0.0):
+        pass
     lines = [json.loads(line) for line in stage.audit.splitlines()]
-    assert [line["event"] for line in lines][0] == "started"
+    assert lines[0]["event"] == "started"
     (lent,) = [line for line in lines if line["event"] == "lent"]
     assert (lent["who"], lent["pid"], lent["found"]) == (f"uid {os.geteuid()}", os.getpid(), "power_limit 400 W")
     assert {"opened", "set", "put back", "closed"} <= {line["event"] for line in lines}
