@@ -117,6 +117,9 @@ def test_division_conserves_even_if_more_is_asked_than_there_is(spent, asked):
     assert sum(figures(found).values()) == spent.energy.energy_j
     assert min(figures(found).values()) >= 0
     assert [share.key for share in found.shares] == sorted(asked)
+    factor = min(1.0, spent.energy.energy_j / math.fsum(asked.values())) if any(asked.values()) else 1.0
+    for key, asked_j in asked.items():
+        assert found.by_key[key].energy_j == pytest.approx(asked_j * factor, rel=1e-6, abs=1e-9 * spent.energy.energy_j)
 
 
 @given(spents(), st.lists(uses(), max_size=8), st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy")))

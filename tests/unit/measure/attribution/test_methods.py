@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,6 +139,22 @@ def test_a_weight_that_cannot_be_meant_is_refused(weight: float) -> None:
 def test_a_use_that_cannot_be_meant_is_refused(use: Use) -> None:
     with pytest.raises(UsageError, match="a use cannot be meant"):
         by_use(SPENT, [use], "m")
+
+
+def test_capacity_and_idle_power_hold_at_every_instant() -> None:
+    crowd = [Use("a", 0, 5 * SECOND, 5.0), Use("b", 0, 5 * SECOND, 15.0)]
+    found = by_use(SPENT, crowd, "m", capacity_per_s=1.0)
+    assert [share.energy_j for share in found.shares] == pytest.approx([12.5, 37.5])
+    steps = EnergyCurve(np.array([0, 5, 10]) * SECOND, np.array([0.0, 90.0, 100.0]))
+    uneven = Spent(ENERGY, 0, 10 * SECOND, steps)
+    found = by_use(uneven, [Use("a", 0, 10 * SECOND, 1.0)], "m", idle_w=8.0)  # more than it draws in the second half
+    assert found.by_key["a"].energy_j == pytest.approx(50.0)
+
+
+def test_order_does_not_show_in_the_last_digit() -> None:
+    used = [Use("a", 0, 7 * SECOND, amount) for amount in (0.1, 0.2, 0.3, 0.7, 1e-3)] + [Use("b", 0, SECOND, 0.3)]
+    found = {by_use(SPENT, order, "m").shares for order in permutations(used)}
+    assert len(found) == 1
 
 
 def test_a_timeline_says_when() -> None:

@@ -56,6 +56,12 @@ def test_a_week_with_nights(tmp_path: Path) -> None:
     assert [(step.per_kwh, (step.end_s - step.begin_s) / 3600) for step in monday] == [(0.1, 1), (0.15, 6), (0.3, 1)]
 
 
+def test_prices_change_on_the_minute_wherever_a_window_begins(tmp_path: Path) -> None:
+    rows = "# currency: EUR\n# timezone: UTC\ndays,from,to,price_per_kwh\nall,00:00,12:00,1\nall,12:00,24:00,2\n"
+    steps = read_tariff(write(tmp_path, rows)).rate.steps(at("2025-03-07T11:59:29Z") + 0.5, at("2025-03-07T12:00:01Z"))
+    assert [step.end_s - step.begin_s for step in steps] == [30.5, 1.0]
+
+
 @pytest.mark.skipif(not has_zone("Europe/Berlin"), reason="this machine has no time zones; pip install tzdata")
 @pytest.mark.parametrize(("day", "hours"), [("2025-03-30", 23), ("2025-10-26", 25), ("2025-06-01", 24)])
 def test_days_of_summer_time(tmp_path: Path, day: str, hours: int) -> None:
