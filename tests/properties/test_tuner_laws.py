@@ -165,12 +165,12 @@ def test_probes_that_cost_nothing_find_the_optimum_of_any_job(table, goal):
     assert worse_by(seen, goal, tuner.best()) <= 1e-9  # the best of what was measured, whatever the numbers
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(any_jobs(), goals(), st.integers(0, 3), st.sampled_from([None, 13]), st.sampled_from([PowerTuner, ZeusSweep]))
 def test_saving_and_loading_at_any_point_changes_nothing(table, goal, seed, epoch_steps, kind):
     whole, broken = kind(table.settings, goal), kind(table.settings, goal)
     jobs = [SimulatedJob(table, NOISY, rng(seed), epoch_steps=epoch_steps) for _ in range(2)]
-    for _ in range(25):
+    for _ in range(20):
         broken = kind.from_dict(json.loads(json.dumps(broken.to_dict())))
         assert broken.ask() == whole.ask()
         assert broken.best() == whole.best()
@@ -179,7 +179,7 @@ def test_saving_and_loading_at_any_point_changes_nothing(table, goal, seed, epoc
     assert broken.to_dict() == whole.to_dict()
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(lawful_jobs(), goals(), st.lists(st.booleans(), min_size=1, max_size=30))
 def test_void_outcomes_never_count(table, goal, voids):
     """A tuner that hears void outcomes in between knows at the end what one knows that did not."""
@@ -213,7 +213,7 @@ def test_what_is_always_void_is_given_up(table, goal):
     assert len(table.settings) == 1 or tuner.best() != bad
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(lawful_jobs(), goals())
 def test_another_run_needs_one_probe_and_ends_where_the_first_did(table, goal):
     first = PowerTuner(table.settings, goal)
@@ -227,7 +227,7 @@ def test_another_run_needs_one_probe_and_ends_where_the_first_did(table, goal):
         assert worse_by(table, goal, second.best()) <= worse_by(table, goal, first.best()) + 1e-9
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(lawful_jobs(), goals(), st.sampled_from([(1.3, 1.0), (1.0, 0.7), (0.8, 1.2)]))
 def test_another_workload_under_an_old_frontier_is_searched_anew(table, goal, factors):
     first = PowerTuner(table.settings, goal)
@@ -242,7 +242,7 @@ def test_another_workload_under_an_old_frontier_is_searched_anew(table, goal, fa
                for point in second.points())  # fmt: skip
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(lawful_jobs(), st.booleans())
 def test_a_shift_while_holding_is_noticed_and_noise_is_not(table, in_time):
     goal = Goal.least_energy()
