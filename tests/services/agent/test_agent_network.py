@@ -38,7 +38,8 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem"
-        " -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:TRUE"
+        " -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+        " -addext basicConstraints=critical,CA:TRUE"
     )
     subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     return folder

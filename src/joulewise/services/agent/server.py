@@ -177,12 +177,12 @@ class Agent:
             server.close()
         await self._perform(self._core.step(events.Stopping(), self._clock.now_ns()))
         await self._rest()
-        for writer in list(self._open.values()):
-            writer.close()
-        for _ in range(round(CLOSE_S / 0.005)):  # each connection's task ends by itself
+        for _ in range(round(CLOSE_S / 0.005)):  # each connection's task ends by itself, a last one just accepted too
+            await asyncio.sleep(0.005)
+            for writer in list(self._open.values()):
+                writer.close()
             if not self._open:
                 break
-            await asyncio.sleep(0.005)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
