@@ -96,7 +96,7 @@ def _rates(sizes: Sequence[int], octaves: Floats, rng: np.random.Generator) -> d
     rates = {}
     for size, octave in zip(sizes, octaves, strict=True):
         idle = 2.0 ** ((full_at - octave) * slope)
-        extra = float(np.exp(rng.normal(0.0, 0.03) + late * max(0.0, octave - full_at) ** 2))
+        extra = float(np.exp(rng.normal(0.0, 0.03) + min(late * max(0.0, octave - full_at) ** 2, 1.5)))
         rows = []
         for limit_w in LIMITS_W:
             busy_w = IDLE_W + (FULL_W - IDLE_W) / (1.0 + idle)

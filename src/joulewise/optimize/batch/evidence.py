@@ -23,7 +23,7 @@ as *the same* is believed until it is contradicted in this very way.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -36,9 +36,6 @@ Ints = NDArray[np.intp]
 
 USUAL_VARIATION, USUAL_WEIGHT = 0.1, 4.0
 """Coefficient of variation of epochs over runs to start from, and how many samples it counts for."""
-
-ODD_VARIANCE = 0.0
-"""Variance, in log units, that a lone sample has beside its noise, since it may be an odd one; falls with n squared."""
 
 SURPRISE, IN_A_ROW = 3.0, 2
 """So many standard deviations, so many times in a row on one side, are a change."""
@@ -119,6 +116,28 @@ def samples_of(runs: Sequence[Run]) -> Samples | None:
     return Samples(tuple(reached + [run.epochs + mean for run in runs if not run.reached and run.epochs >= mean]))
 
 
+def by_size(runs: Sequence[Run]) -> dict[int, Samples]:
+    """Samples of each size that has finished."""
+    of_size: dict[int, list[Run]] = {}
+    for run in runs:
+        of_size.setdefault(run.size, []).append(run)
+    found = {size: samples_of(its) for size, its in of_size.items()}
+    return {size: samples for size, samples in found.items() if samples is not None}
+
+
+def _pooled(known: Mapping[int, Samples]) -> float:
+    """Squared coefficient of variation that is common to all sizes."""
+    deviations = USUAL_WEIGHT * USUAL_VARIATION**2 + sum(samples.deviations for samples in known.values())
+    return deviations / (USUAL_WEIGHT + sum(len(samples.values) - 1 for samples in known.values()))
+
+
+def _variation(samples: Samples, pooled: float) -> float:
+    """Squared coefficient of variation of one run at a size, shrunk to the common one; epochs are whole."""
+    rounding = 1.0 / (12.0 * samples.mean**2)
+    own = USUAL_WEIGHT * (pooled + rounding) + samples.deviations
+    return own / (USUAL_WEIGHT + len(samples.values) - 1)
+
+
 @dataclass
 class Evidence:
     """All contexts of a job, the current one last.
@@ -167,19 +186,25 @@ class Evidence:
 
     def _surprise(self, run: Run) -> float:
         """How far a run lies from the mean of its size, in standard deviations of a run and of that mean."""
-        samples = self.samples.get(run.size)
-        if samples is None or (not run.reached and run.epochs < samples.mean):
+        before = self._runs()
+        last = max((at for at, old in enumerate(before) if old.surprise), default=-1)
+        if last >= 0 and abs(before[last].surprise) > SURPRISE:
+            del before[last]  # it may be the first of a change
+        known = by_size(before)
+        samples = known.get(run.size)
+        if samples is None:
             return 0.0
-        variance = self.variation(samples) * (1.0 + 1.0 / len(samples.values))
-        off = math.log(run.epochs / samples.mean)
-        return off / math.sqrt(variance) or 1e-9
+        variance = _variation(samples, _pooled(known)) * (1.0 + 1.0 / len(samples.values))
+        off = math.log(run.epochs / samples.mean) / math.sqrt(variance)
+        return (off or 1e-9) if run.reached or off > SURPRISE else 0.0
 
     @property
     def samples(self) -> dict[int, Samples]:
         """Samples of each size that has finished in today's context, or in one that is taken to be the same."""
-        runs = [run for context in self._alike() for run in context.runs]
-        found = {size: samples_of([run for run in runs if run.size == size]) for size in {run.size for run in runs}}
-        return {size: samples for size, samples in found.items() if samples is not None}
+        return by_size(self._runs())
+
+    def _runs(self) -> list[Run]:
+        return [run for context in self._alike() for run in context.runs]
 
     def _alike(self) -> list[Context]:
         alike = [self.current]
@@ -189,45 +214,34 @@ class Evidence:
             alike.append(context)
         return alike[::-1]
 
-    def variation(self, samples: Samples | None) -> float:
-        """Squared coefficient of variation of one run at a size, shrunk to what is common to all sizes."""
-        pooled = self._pooled
-        if samples is None:
-            return pooled
-        rounding = 1.0 / (12.0 * samples.mean**2)  # epochs are whole
-        own = USUAL_WEIGHT * (pooled + rounding) + samples.deviations
-        return own / (USUAL_WEIGHT + len(samples.values) - 1)
-
-    @property
-    def _pooled(self) -> float:
-        deviations, freedom = USUAL_WEIGHT * USUAL_VARIATION**2, USUAL_WEIGHT
-        for samples in self.samples.values():
-            deviations += samples.deviations
-            freedom += len(samples.values) - 1
-        return deviations / freedom
+    def variations(self) -> tuple[dict[int, float], float]:
+        """Squared coefficient of variation of one run of each size that has finished, and of any other."""
+        known = self.samples
+        pooled = _pooled(known)
+        return {size: _variation(samples, pooled) for size, samples in known.items()}, pooled
 
     def rows(self) -> Rows:
         """Observations of all contexts, today's with number 0, others counted backwards; alike ones are one."""
         alike = self._alike()
         others = self.contexts[: len(self.contexts) - len(alike)][::-1]
+        pooled = _pooled(self.samples)
         arms, values, noise, number = [], [], [], []
-        for which, runs in enumerate([[run for context in alike for run in context.runs], *[c.runs for c in others]]):
+        for which, runs in enumerate([self._runs(), *[list(context.runs) for context in others]]):
+            known = by_size(runs)
             for arm, size in enumerate(self.sizes):
-                samples = samples_of([run for run in runs if run.size == size])
-                if samples is not None:
+                if size in known:
+                    samples = known[size]
                     arms.append(arm)
                     values.append(math.log(samples.mean))
-                    count = len(samples.values)
-                    noise.append(self.variation(samples) / count + ODD_VARIANCE / count**2)
+                    noise.append(_variation(samples, pooled) / len(samples.values))
                     number.append(which)
         return Rows(np.array(arms, np.intp), np.array(values), np.array(noise), np.array(number, np.intp))
 
     def censored(self) -> dict[int, float]:
         """Most epochs that were run in vain at each size that has never finished, by position."""
         finished = self.samples
-        runs = [run for context in self._alike() for run in context.runs if run.size not in finished]
         most: dict[int, float] = {}
-        for run in runs:
+        for run in (run for run in self._runs() if run.size not in finished):
             arm = self.sizes.index(run.size)
             most[arm] = max(most.get(arm, 0.0), run.epochs)
         return most

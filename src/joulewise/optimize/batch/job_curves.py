@@ -59,7 +59,7 @@ class JobCurves:
         rows = evidence.rows()
         belief = self._epochs.posterior(rows.arms, rows.values, rows.noise, self._between(rows))
         low = {arm: math.log(most) for arm, most in evidence.censored().items()}
-        return cut_below(belief, low, evidence.variation(None))
+        return cut_below(belief, low, evidence.variations()[1])
 
     def _between(self, rows: Rows) -> Floats:
         """Covariance that observations of one earlier context share, since it differs from today as a whole."""
@@ -77,5 +77,5 @@ class JobCurves:
 
     def noise(self, evidence: Evidence) -> Floats:
         """Variance of one run of each size, in log units."""
-        samples = evidence.samples
-        return np.array([evidence.variation(samples.get(size)) for size in self.spec.batch_sizes])
+        known, usual = evidence.variations()
+        return np.array([known.get(size, usual) for size in self.spec.batch_sizes])
