@@ -4,8 +4,8 @@
     python docs/make_carbon_factors.py carbontracker-2.4.7-py3-none-any.whl
 
 The wheel carries a table per country, for its latest year, in the form and under the names of the series "Carbon
-intensity of electricity" of Our World in Data (from Ember and the Energy Institute). The wheel does not name its source;
-that it is this series is our reading of it. Rows of before 2020 and rows of zero are left out: a figure over the life
+intensity of electricity" of Our World in Data (from Ember and the Energy Institute). The wheel does not name its
+source; that it is this series is our reading of it. Rows of before 2020 and rows of zero are left out: a figure over the life
 cycle is not zero, but a country that makes next to no power rounds to it. The page of the documentation is written too.
 """
 
@@ -34,11 +34,11 @@ def main(wheel: str) -> None:
         (row for row in rows if int(row["Year"]) >= OLDEST and float(row[VALUE]) > 0), key=lambda r: r["Code"]
     )
     lines = [
-        "# source: data of carbontracker, in the form of Our World in Data's carbon intensity of electricity (not named there)",
+        "# source: data of carbontracker, in the form of Our World in Data's (not named there)",
         "# licence: CC BY 4.0",
         "# scope: lifecycle",
         f"# obtained: {MEMBER} of {Path(wheel).name}, by docs/make_carbon_factors.py",
-        "# note: yearly averages, location-based; rounded to 0.1 g; licence and scope are those of Our World in Data's series",
+        "# note: yearly averages, location-based; rounded to 0.1 g; licence and scope: of Our World in Data",
         "alpha2,alpha3,country,year,g_per_kwh",
     ]
     table = [(r["alpha-2"], r["Code"], r["Entity"], r["Year"], f"{float(r[VALUE]):.1f}") for r in kept]
