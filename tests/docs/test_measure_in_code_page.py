@@ -1,0 +1,18 @@
+"""The page on measuring code runs as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nvml_stage import run_python
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "measure-in-code.md"
+
+
+def test_the_page_runs_from_top_to_bottom():
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    done = run_python("\n".join(blocks))
+    assert done.returncode == 0, done.stderr
+    assert "simulated" in done.stdout.splitlines()[0]
+    assert "J/sample" in done.stdout
