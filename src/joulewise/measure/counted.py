@@ -10,8 +10,9 @@ but surely before the next tick still shows no more, one after that tick already
 draw at most says how far a counter can have come since the instant, or since its last reading. So a counter that was
 not read just when it mattered is known to one tick as well, if it was read often enough around.
 
-A counter that does not move for ``STILL_TICKS`` ticks around an edge shows nothing of that time: what was used until
-the edge may then be as much as the next reading that moved, and a warning says so.
+A counter that does not move for ``STILL_TICKS`` ticks around an edge, or has not moved since though it should have,
+shows nothing of that time: what was used until the edge may then be as much as the next reading that moved, or as much
+as the device can draw, and a warning says so.
 """
 
 from __future__ import annotations
@@ -172,5 +173,6 @@ def _stood_since_ns(edge: CounterEdge, fresh: Sequence[CounterReading], capabili
     """Since when a counter did not move at an instant, though it should have [ns]; None if it did."""
     before = edge.before or fresh[0]
     run = [one.at_ns for one in fresh if one.energy_j == before.energy_j and one.epoch == before.epoch]
-    still_s = (run[-1] - run[0]) * 1e-9
-    return run[0] if still_s > STILL_TICKS * (capability.update_period_s or math.inf) else None
+    tick_ns = (capability.update_period_s or math.inf) * 1e9
+    not_yet = run[-1] == fresh[-1].at_ns >= edge.at_ns + tick_ns
+    return run[0] if not_yet or run[-1] - run[0] > STILL_TICKS * tick_ns else None

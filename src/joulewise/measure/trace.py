@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,17 +18,16 @@ from joulewise.clock import Clock
 from joulewise.devices.capabilities import Capability, Kind
 from joulewise.devices.counter import UNKNOWN_TICK_S, CleanCounter, CounterReading
 from joulewise.devices.device import Device, can
-from joulewise.errors import CapabilityError, CounterError, JoulewiseError
-from joulewise.measure.counted import count_energy
+from joulewise.errors import CapabilityError, JoulewiseError
+from joulewise.measure.counted import STILL_TICKS, count_energy
 from joulewise.measure.energy import Energy
 from joulewise.measure.integrate import integrate_power, update_period_s
 from joulewise.measure.log import Log, Row, earlier, same_epoch
 from joulewise.measure.long_integral import integrate_long, is_long, keep_first, power_row
+from joulewise.measure.sensor import Sensor, Tape
 
 FASTEST_S, COUNTER_S, SLOWEST_S = 0.01, 0.1, 0.25
 SLOW_S = 1.0
-RETRY_S = 1.0
-PATIENCE_S = 5.0
 AROUND_NS = 2_500_000_000
 PEAK_SPAN_S = 0.1
 BATCH = 16
@@ -41,77 +39,6 @@ def gauge_of(device: Device) -> Capability | None:
     """The power gauge to integrate: one that sees all of the time before one that does not, instant before averaged."""
     there = [device.capabilities[kind] for kind in READERS if can(device, kind)]
     return max(there, key=lambda one: one.duty_frac is None or one.duty_frac >= 1, default=None)
-
-
-class Sensor:
-    """One reading of a device, and whether it answers.
-
-    Attributes:
-        failure: Why it gives nothing now, or nothing.
-        failed_ns: Since when [ns].
-    """
-
-    def __init__(self, read: Callable[[], float], clock: Clock) -> None:
-        """Nothing is read."""
-        self.call, self._clock = read, clock
-        self.failure, self.failed_ns, self._retry_ns = "", 0, 0
-        self._erring_ns: int | None = None
-        self._outages: deque[tuple[int, int, str]] = deque(maxlen=100)
-
-    def failed_in(self, begin_ns: int, end_ns: int) -> str:
-        """Why it gave nothing for some of a window; or nothing."""
-        now = [(self.failed_ns, end_ns, self.failure)] if self.failure else []
-        outages = [*self._outages, *now]
-        return next((why for since_ns, until_ns, why in outages if since_ns <= end_ns and until_ns >= begin_ns), "")
-
-    def was_out(self, since_ns: int, until_ns: int, why: str) -> None:
-        """Note that what it gave from one instant to another was worth nothing."""
-        if self._outages and self._outages[-1][0] == since_ns:
-            self._outages.pop()
-        self._outages.append((since_ns, until_ns, why))
-
-    def read(self) -> float | None:
-        """A value, or None if there is none now. Readings that fail once are left out; it has failed if they go on."""
-        now_ns = self._clock.now_ns()
-        if self.failure and now_ns < self._retry_ns:
-            return None
-        try:
-            value = self.call()
-        except Exception as error:  # a driver that errs must not end the thread that reads the others
-            self.err(error, now_ns)
-            return None
-        if self.failure:
-            self._outages.append((self.failed_ns, self._clock.now_ns(), self.failure))
-        self.failure, self._erring_ns = "", None
-        return value
-
-    def err(self, error: Exception, now_ns: int) -> None:
-        """Note that it erred."""
-        if self._erring_ns is None:
-            self._erring_ns = now_ns
-        if isinstance(error, CounterError) and now_ns - self._erring_ns < PATIENCE_S * 1e9:
-            return
-        self._retry_ns = now_ns + round(RETRY_S * 1e9)
-        if not self.failure:
-            self.failed_ns = now_ns
-        self.failure = str(error) if isinstance(error, JoulewiseError) else f"{type(error).__name__}: {error}"
-
-
-class _Tape:
-    """Plays raw readings to a `CleanCounter`, as the device and as the clock that it expects."""
-
-    def __init__(self, device: Device) -> None:
-        self.identity, self.capabilities = device.identity, device.capabilities
-        self.at_ns, self.raw_j = 0, 0.0
-
-    def now_ns(self) -> int:
-        return self.at_ns
-
-    def sleep(self, duration_s: float) -> None:
-        """Nobody sleeps."""
-
-    def read_energy_j(self) -> float:
-        return self.raw_j
 
 
 class Trace:
@@ -139,7 +66,7 @@ class Trace:
         self._raw_j: float | None = None
         self._stood_since_ns = 0
         self._clean: CleanCounter | None = None
-        self._tape = _Tape(device)
+        self._tape = Tape(device)
         self._doubted: deque[CounterReading] = deque(maxlen=1000)
         self._cleaning, self._reading = threading.RLock(), threading.Lock()
         self._last_power: Row | None = None
@@ -202,7 +129,7 @@ class Trace:
         if self.counts:
             self._clean_up()
             later = self._counted.from_ns(edge_ns)
-            sure_ns = edge_ns + self.tick_s * 1e9
+            sure_ns = edge_ns + STILL_TICKS * self.tick_s * 1e9
             return bool(later) and (later[-1][0] >= sure_ns or later[-1][1:3] > later[0][1:3])
         if self._gauge is None or self._gauge.failure:
             return True
