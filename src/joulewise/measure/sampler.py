@@ -16,8 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from joulewise.clock import Clock, VirtualClock, thread_cpu_ns
 from joulewise.devices.device import Device
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     import random
 
 FAST_S = 0.01
-FAST_NS = round(FAST_S * 1e9)
 FAST_EDGE_S = 6e-6
 TOGETHER_NS = 5_000_000
 SLOW_READ_S = 0.5e-3
@@ -275,21 +273,6 @@ class Sampler:
         self._prepare()
         for trace in self.traces:
             trace.after_fork()
-
-    def mark(self) -> int:
-        """An edge, once readings of it are there [ns]."""
-        return self.edge()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Wait for what is to be known of the last edge, and stop."""
-        self.finish()
 
 
 _SAMPLERS: weakref.WeakSet[Sampler] = weakref.WeakSet()

@@ -31,7 +31,6 @@ class Window:
         name: For people.
         begin_ns, end_ns: Its edges [ns]; -1 before it begins, None while it is open.
         synchronised: Whether accelerators had finished at both edges; None if there was nothing to wait for.
-        calls: Of a decorated function: its windows, the last thousand.
     """
 
     __slots__ = (
