@@ -4,6 +4,7 @@
 #   make test     install what tests need and run all of them; says what this machine cannot run, and why
 #   make check    format, lint, types, import contracts, quick tests
 #   make bench    run every benchmark
+#   make fuzz     send the agent whatever a fuzzer thinks of, for ten minutes (nightly); FUZZ_SECONDS=60 make fuzz
 #   make sanitize run the kernel's own tests under address and undefined-behaviour checks
 #
 # Another Python: PYTHON=python3.12 make demo. Another environment than .venv: VENV=somewhere make test.
@@ -12,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
+FUZZ_SECONDS ?= 600
 PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
@@ -19,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 BUILT_FROM = pyproject.toml CMakeLists.txt $(wildcard kernel/*.cpp kernel/*.hpp)
 PIP_INSTALL = $(BIN)/python -m pip install -qq
 
-.PHONY: demo test check bench sanitize clean
+.PHONY: demo test check bench fuzz sanitize clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -37,6 +39,11 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	@set -e; for run in benchmarks/*/run.py; do echo "== $$run"; $(BIN)/python $$run; done
+
+# atheris has wheels for Linux only; without it the same runs on random changes of right questions.
+fuzz: $(VENV)/.installed-test
+	-@$(PIP_INSTALL) atheris
+	$(BIN)/python tests/agent_fuzz.py --seconds $(FUZZ_SECONDS)
 
 sanitize:
 	@cmake -S . -B build/sanitize -DJOULEWISE_KERNEL_TESTS=ON -DJOULEWISE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null

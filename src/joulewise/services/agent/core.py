@@ -100,7 +100,8 @@ class Core:
             yield from getattr(self, f"_ask_{request.operation}")(session, who, request, now_ns)
         except JoulewiseError as error:
             if isinstance(error, PermissionDeniedError):
-                yield Note("denied", who, {"asked": request.operation, **request.fields, "why": error.what})
+                asked = {name: value for name, value in request.fields.items() if name != "token"}
+                yield Note("denied", who, {"asked": request.operation, **asked, "why": error.what})
             yield Answer(session, request.number, error=error)
 
     def _ask_hello(self, session: int, who: Principal, request: Request, now_ns: int) -> Iterator[Effect]:
