@@ -27,6 +27,8 @@ from joulewise.measure.shown import Sample
 from joulewise.measure.uncertainty import resolution_bound_j
 
 PAGE = Path(__file__).parent / "explanations" / "accuracy.md"
+DRAWING = PAGE.with_suffix("") / "widths.svg"
+ALTERNATIVE = "Median width of the bounds over the sensor's resolution bound, and how often they hold, by sensor"
 SEED, RUNS = 20_231, 10_000
 COUNTER_S, FAST_S, GAUGE_S = 0.1, 0.01, (0.01, 0.25)  # as the sampler reads
 LEAD_S = 3.0
@@ -261,5 +263,38 @@ def with_blocks(page: str, made: dict[str, str]) -> str:
     return page
 
 
+def drawing(sensor_table: str) -> str:
+    """The table of sensors as bars: the width of bounds over the resolution bound."""
+    cells = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in sensor_table.splitlines()[2:]]
+    top, step, left, scale = 34, 20, 220, 200.0
+    height = top + step * len(cells) + 10
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="12">',
+        f"<title>{ALTERNATIVE}</title>",
+        f'<rect width="720" height="{height}" fill="#ffffff"/>',
+    ]
+    for ratio, label in ((1, "the sensor's bound to one side"), (2, "to both")):
+        x = left + ratio * scale
+        lines.append(f'<path d="M{x:g} {top - 6}V{height - 8}" stroke="#d1d5db"/>')
+        lines.append(f'<text x="{x:g}" y="{top - 14}" text-anchor="middle" fill="#6b7280">{ratio}: {label}</text>')
+    for number, (name, _, held, _, over, _) in enumerate(cells):
+        y, width = top + number * step, float(over) * scale
+        weight = ' font-weight="bold"' if number == len(cells) - 1 else ""
+        lines += [
+            f'<text x="{left - 8}" y="{y + 11}" text-anchor="end" fill="#111827"{weight}>{name}</text>',
+            f'<rect x="{left}" y="{y}" width="{width:g}" height="14" fill="#2b5fa8"/>',
+            f'<text x="{left + width + 6:g}" y="{y + 11}" fill="#111827"{weight}>{over}, holds in {held} %</text>',
+        ]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def main() -> None:
+    """Rewrite the page and its drawing."""
+    made = blocks(campaign())
+    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
+    DRAWING.parent.mkdir(exist_ok=True)
+    DRAWING.write_text(drawing(made["sensors"]), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), blocks(campaign())), encoding="utf-8")
+    main()
