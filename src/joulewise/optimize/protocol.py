@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from joulewise.frontier import Frontier
+from joulewise.frontier import Frontier, Point
 from joulewise.records import Provenance
 
 
@@ -74,6 +74,9 @@ class Tuner(Protocol):
 
     def best(self) -> Hashable:
         """The best setting known so far."""
+
+    def points(self) -> tuple[Point, ...]:
+        """What was measured of one step at every setting, also of those that others outdo."""
 
     def frontier(self) -> Frontier | None:
         """What was measured, as time [s] and energy [J] of one step; None before the first measured step."""
