@@ -9,7 +9,7 @@ def main() -> None:
     """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
     import typer  # noqa: PLC0415 (a library user who imports joulewise never pays for it)
 
-    from joulewise.cli import agent, calibrate, devices, doctor, export, plan, restore, run, sim, top, tune  # noqa: PLC0415
+    from joulewise.cli import agent, calibrate, demo, devices, doctor, export, plan, restore, run, sim, top, tune  # noqa: PLC0415
     from joulewise.errors import JoulewiseError  # noqa: PLC0415
 
     app = typer.Typer(
@@ -20,6 +20,7 @@ def main() -> None:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
+    app.command("demo")(demo.demo)
     app.command("plan")(plan.plan)
     app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
     app.command("tune", context_settings={"allow_interspersed_args": False})(tune.tune)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from joulewise.frontier import Point
 from joulewise.measure.measurement import Measurement
 from joulewise.measure.timeline import Timeline
 
@@ -35,6 +36,22 @@ class Table:
 
 
 @dataclass(frozen=True)
+class StepSettings:
+    """What a step took and used at every setting that was tried.
+
+    Attributes:
+        points: Time [s] and energy [J] of one step; the setting is its name for people.
+        chosen, found: Names of what was chosen, and of what was there before.
+        caption: What to know of them.
+    """
+
+    points: tuple[Point, ...]
+    chosen: str
+    found: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
 class RunReport:
     """Everything that the report of a run shows.
 
@@ -47,6 +64,7 @@ class RunReport:
         tables: What else there is to compare.
         notes: What to know to read it, beside the warnings of the measurement.
         headline: What stands largest, as pairs of a figure and what it is, in place of energy, time and power.
+        step: Time and energy of a step by setting, if something was tuned; None or without points if not.
     """
 
     title: str
@@ -57,3 +75,4 @@ class RunReport:
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     headline: tuple[tuple[str, str], ...] = ()
+    step: StepSettings | None = None

@@ -9,14 +9,14 @@ from joulewise.measure.energy import Energy, Method
 from joulewise.measure.measurement import DeviceEnergy, Measurement
 from joulewise.records import Provenance
 from joulewise.report.quantities import Unit, energy_unit, show, show_percent
-from joulewise.report.run_content import RunReport, Table
+from joulewise.report.run_content import RunReport, StepSettings, Table
 
 _PROVENANCE = {
     Provenance.MEASURED: ("Measured", "Every figure was read from hardware; its bounds say how well it is known."),
     Provenance.MODELLED: ("Modelled", "Some figures come from a model of a device, not from a meter."),
     Provenance.SIMULATED: (
         "Simulated: nothing here was measured",
-        "Figures come from simulated devices that follow how busy the program kept a CPU.",
+        "Figures come from simulated devices; no hardware used that much.",
     ),
 }
 _METHOD = {
@@ -40,6 +40,7 @@ def run_body(report: RunReport, drawn: bool) -> str:
         _header(report),
         _headline(report),
         *(_table(table) for table in report.tables),
+        _step(report.step) if report.step is not None and report.step.points else "",
         _devices(report.measurement),
         _warnings(report.measurement),
         _timeline() if drawn else "",
@@ -150,6 +151,16 @@ def _warnings(measurement: Measurement) -> str:
     return f'<section class="caution"><h2>Warnings</h2><ul class="notes">{items}</ul></section>'
 
 
+def _step(step: StepSettings) -> str:
+    return f"""<section><h2>A step at every setting that was tried</h2>
+<p class="caption">{escape(step.caption)} Left is faster, down is cheaper; no setting that was tried is both faster and
+cheaper than one on the line. Bars are one standard error of the mean: of the time by the scatter of steps, of the
+energy also by what the meter cannot tell.</p>
+<div id="step" class="chart" role="img" aria-label="Time against energy of a step at each setting that was tried"></div>
+<noscript><p class="caption">The chart is drawn by a script in this file; allow it to see it.</p></noscript>
+</section>"""
+
+
 def _timeline() -> str:
     return """<section><h2>Over time</h2>
 <p class="caption">Power is drawn as it was read: each reading holds until the next. A tinted band, drawn for up to
@@ -166,12 +177,17 @@ def _footprint(report: RunReport) -> str:
     measurement = report.measurement
     rows = [(_with_bounds(figure.name, figure.bounds), f"{figure.value}: {figure.source}") for figure in report.figures]
     cost = measurement.self_cost
-    share = f" ({show_percent(cost.cpu_s / measurement.duration_s)} of one core)" if measurement.duration_s else ""
-    energy = "" if cost.energy_j is None else f", about {show(cost.energy_j, energy_unit(cost.energy_j), 2)}, modelled"
-    rows.append(("what measuring cost", f"{cost.cpu_s:.3f} s of CPU time{share}{energy}"))
+    if cost.cpu_s:
+        share = f" ({show_percent(cost.cpu_s / measurement.duration_s)} of one core)" if measurement.duration_s else ""
+        energy = (
+            "" if cost.energy_j is None else f", about {show(cost.energy_j, energy_unit(cost.energy_j), 2)}, modelled"
+        )
+        rows.append(("what measuring cost", f"{cost.cpu_s:.3f} s of CPU time{share}{energy}"))
     if measurement.idle_j is not None:
         idle = show(measurement.idle_j, energy_unit(measurement.idle_j), 4)
         rows.append(("what idle would use", f"{idle} in the same time, part of the energy above"))
+    if not rows:
+        return ""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
     return f'<section><h2>What it amounts to</h2><dl class="facts">{items}</dl></section>'
 

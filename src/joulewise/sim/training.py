@@ -8,7 +8,7 @@ sizes of batches scatter, the same for every run of one seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,9 @@ from joulewise.devices.simulated.chip import SimulatedChip
 from joulewise.devices.simulated.driver import make_devices
 from joulewise.devices.simulated.work import Kernel, Wait
 from joulewise.errors import UsageError
+
+LOOKS = 4
+"""How often `SimulatedTraining.meanwhile` is called in the first half of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class SimulatedTraining:
         shape: What a step does.
         sizes: Relative size of each device's share of a batch; all alike by default. A larger one is a straggler.
         seed: Of boards and batches.
+        meanwhile: Called a few times while each step is under way, for a meter on the virtual clock to read devices.
 
     Attributes:
         clock: Virtual; it is the devices'.
@@ -76,6 +80,7 @@ class SimulatedTraining:
     shape: StepShape = field(default_factory=StepShape)
     sizes: Sequence[float] | None = None
     seed: int = 0
+    meanwhile: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         """Make the node."""
@@ -102,6 +107,11 @@ class SimulatedTraining:
             size = max(0.1, 1 + self.shape.scatter_frac * float(self._rng.standard_normal()))
             for chip, share in zip(self._chips, shares, strict=True):
                 chip.submit(*self.shape.work(size * share))
+            if self.meanwhile is not None:
+                least_s = (self.shape.forward_s + self.shape.backward_s) * size * min(shares) + self.shape.optimizer_s
+                for _ in range(LOOKS):
+                    self.clock.sleep(least_s / (2 * LOOKS))
+                    self.meanwhile()
             for chip in self._chips:
                 chip.wait_done()
             self.clock.sleep(self.shape.pause_s)
