@@ -29,6 +29,7 @@ from joulewise.wire.agent import VERSION, Request
 
 RETRY_S = 5.0
 SHORTEST_TTL_S = 0.5
+REMEMBERED = 256
 READERS: Mapping[str, Kind] = {
     name: kind for kind, protocol in PROTOCOLS.items() for name in vars(protocol) if name.startswith("read_")
 }
@@ -52,6 +53,7 @@ class Core:
         self.sessions: dict[int, Principal] = {}
         self.leases: dict[Knob, Lease] = {}
         self._seen: dict[tuple[int, str], Capabilities] = {}
+        self._allowed: dict[int, dict[tuple[Any, ...], tuple[Device, Setting]]] = {}
         self._stops = False
 
     @property
@@ -145,14 +147,14 @@ class Core:
         yield events.Follow(session, request.number, uids)
 
     def _ask_check(self, session: int, who: Principal, request: Request, now_ns: int) -> Iterator[Effect]:
-        device, setting = self._setting(session, who, request, now_ns)
+        device, setting, _ = self._setting(session, who, request, now_ns)
         lease = self.leases.get((device.identity.uid, setting.kind))
         if lease is not None and lease.session != session:
             raise self._held(lease)
         yield Answer(session, request.number, {"allowed": True})
 
     def _ask_set(self, session: int, who: Principal, request: Request, now_ns: int) -> Iterator[Effect]:
-        device, setting = self._setting(session, who, request, now_ns)
+        device, setting = self._known_setting(session, who, request, now_ns)
         knob = (device.identity.uid, setting.kind)
         lease = self.leases.get(knob)
         if lease is not None and (lease.session != session or lease.stage is not Stage.HELD):
@@ -245,6 +247,7 @@ class Core:
 
     def _closed(self, session: int) -> Iterator[Effect]:
         who = self.sessions.pop(session, None)
+        self._allowed.pop(session, None)
         for device in self.devices:
             self._seen.pop((session, device), None)
         if who is not None:
@@ -321,8 +324,20 @@ class Core:
             self._seen[key] = self.policy.seen_by(who, device.identity, device.capabilities)
         return self._seen[key]
 
-    def _setting(self, session: int, who: Principal, request: Request, now_ns: int) -> tuple[Device, Setting]:
-        """What is to be set on which device, if this session may do so."""
+    def _known_setting(self, session: int, who: Principal, request: Request, now_ns: int) -> tuple[Device, Setting]:
+        """`_setting`, worked out once: clients set the same few values again and again, and rights do not change."""
+        fields = request.fields
+        key = (fields["device"], fields["kind"], *fields["values"])
+        known = self._allowed.setdefault(session, {})
+        if key in known:
+            return known[key]
+        device, setting, always = self._setting(session, who, request, now_ns)
+        if always and len(known) < REMEMBERED:
+            known[key] = (device, setting)
+        return device, setting
+
+    def _setting(self, session: int, who: Principal, request: Request, now_ns: int) -> tuple[Device, Setting, bool]:
+        """What is to be set on which device, if this session may do so; and whether it always may."""
         del now_ns
         device, kind = self._device(who, request), _kind(request)
         setting = from_dict({"kind": kind, "values": request.fields["values"]})
@@ -332,14 +347,14 @@ class Core:
         lease = self.leases.get((device.identity.uid, kind))
         entry = device.capabilities.get(kind)
         if lease and lease.session == session and lease.found and same(setting, lease.found, entry):
-            return device, setting  # what was found may always come back
+            return device, setting, False  # what was found may come back, as long as the lease lasts
         check(_Seen(device, self._seen_by(session, who, device)), setting)
         if isinstance(setting, Unlocked) and entry is not None and bounds is not None:
             highest = entry.values[-1] if entry.values else entry.maximum
             if highest is not None and bounds[1] < highest:
                 fix = f"lock it at most at {bounds[1]:g} {entry.unit}; what was found comes back by itself"
                 raise CapabilityError(device.identity.uid, describe(setting), f"{kind} up to {bounds[1]:g}", fix)
-        return device, setting
+        return device, setting, True
 
 
 class _Seen:
