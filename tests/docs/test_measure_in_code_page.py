@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from nvml_stage import run_python
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "measure-in-code.md"
 
 
+@pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom():
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     done = run_python("\n".join(blocks))

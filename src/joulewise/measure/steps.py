@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -23,7 +22,7 @@ from joulewise.wire.step_channel import Mark, announcer
 
 T = TypeVar("T")
 SHORT_FRAC = 0.5
-KEPT = 100_000
+KEPT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,8 @@ class StepStatistics:
         count: How many steps.
         total: All of them as one window, or None if there was no step.
         mean_j, mean_lo_j, mean_hi_j: Energy per step, and its bounds [J].
-        sd_j, min_j, max_j: Spread of single steps [J]; None where steps are too short for the sensor.
+        sd_j, min_j, max_j: Spread of single steps [J], of at most 512 at even distance; None where steps are too short
+            for the sensor, and while they run.
         mean_s: Duration of a step [s].
         joules_per_sample: Energy per sample [J], if samples were told.
         warnings: What else to know.
@@ -98,8 +98,8 @@ class Steps(Generic[T]):
         """Nothing has run."""
         self._meter, self._batches, self._samples = meter, batches, samples
         self._progress, self._synchronise, self.name = progress, synchronise, name
-        self._open: deque[tuple[Window, float | None]] = deque()
-        self._known: deque[Step] = deque(maxlen=KEPT)
+        self._kept: list[tuple[Window, float | None]] = []
+        self._stride = 1
         self._all: Window | None = None
         self._count, self._sampled = 0, 0.0
 
@@ -125,25 +125,21 @@ class Steps(Generic[T]):
                     try:
                         yield batch
                     finally:
-                        self._open.append((window.end(), samples))
                         self._count += 1
                         self._sampled += samples or 0.0
-                        self._take()
+                        self._keep(window.end(), samples)
                     tell(Mark.STEP)
                     line.show()
         finally:
             tell(Mark.END)
             self._all.end()
 
-    def _take(self, *, wait: bool = False) -> None:
-        """Work out steps that all sensors have told of."""
-        while self._open and (wait or self._meter.settle(self._open[0][0].end_ns or 0, wait=False)):
-            window, samples = self._open.popleft()
-            total = window.result(wait=wait).total
-            if total is not None:
-                self._known.append(
-                    Step(window.duration_s, total.energy_j, total.lo_j, total.hi_j, total.resolution_j, samples)
-                )
+    def _keep(self, window: Window, samples: float | None) -> None:
+        """Keep few steps at even distance: to tell the energy of a single one costs milliseconds."""
+        if (self._count - 1) % self._stride == 0:
+            self._kept.append((window, samples))
+        if len(self._kept) > KEPT:
+            self._kept, self._stride = self._kept[::2], 2 * self._stride
 
     def now_ns(self) -> int:
         """The instant now [ns]."""
@@ -156,30 +152,31 @@ class Steps(Generic[T]):
 
     @property
     def known(self) -> tuple[Step, ...]:
-        """Steps whose energy is known by now, the last hundred thousand."""
-        self._take()
-        return tuple(self._known)
+        """Single steps that have ended, at most 512 at even distance; waits as `statistics` does."""
+        told = [(window, samples, window.result().total) for window, samples in self._kept]
+        return tuple(
+            Step(window.duration_s, total.energy_j, total.lo_j, total.hi_j, total.resolution_j, samples)
+            for window, samples, total in told
+            if total is not None
+        )
 
     def so_far(self) -> StepStatistics:
-        """Statistics by now, without waiting."""
-        self._take()
-        return self._statistics(None if self._all is None else self._all.so_far())
+        """What is known of all steps by now, without waiting, and nothing of single ones."""
+        return self._statistics(None if self._all is None else self._all.so_far(), ())
 
     @property
     def statistics(self) -> StepStatistics:
         """Statistics of the steps that have ended; waits, at most two seconds, for what sensors tell late."""
         if self._all is None or self._all.end_ns is None:
             return self.so_far()
-        total = self._all.result()
-        self._take(wait=True)
-        return self._statistics(total)
+        return self._statistics(self._all.result(), self.known)
 
-    def _statistics(self, total: Measurement | None) -> StepStatistics:
+    def _statistics(self, total: Measurement | None, known: Sequence[Step]) -> StepStatistics:
         whole = None if total is None else total.total
         if total is None or whole is None or not self._count:
             nan = math.nan
             return StepStatistics(self._count, total, nan, nan, nan, None, None, None, nan)
-        count, known = self._count, list(self._known)
+        count = self._count
         warnings: list[str] = list(total.warnings)
         spread: tuple[float | None, float | None, float | None] = (None, None, None)
         single_j = [step.energy_j for step in known]
@@ -187,7 +184,7 @@ class Steps(Generic[T]):
         resolution_j = statistics.fmean(step.resolution_j for step in known) if known else math.inf
         if known and resolution_j <= SHORT_FRAC * mean_j:
             spread = (statistics.stdev(single_j) if len(known) > 1 else 0.0, min(single_j), max(single_j))
-        else:
+        elif known:
             length = f"steps of {total.duration_s / count:.3g} s are too short for the sensor"
             warnings.append(f"{length} ({resolution_j:.3g} J of {mean_j:.3g} J per step): only their mean is known")
         sampled = self._sampled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 import joulewise as jw
@@ -89,3 +91,14 @@ def test_the_line_shows_joules_watts_and_joules_per_sample(meter, capsys):
     assert "J/step" in shown
     assert "100 W" in shown
     assert "50 J/sample" in shown
+
+
+def test_a_long_loop_keeps_few_steps_at_even_distance(meter):
+    steps = meter.steps(range(3000), progress=False)
+    for _ in steps:
+        meter.sleep(0.01)
+    kept = [window.begin_ns for window, _ in steps._kept]
+    apart_ns = {later - earlier for earlier, later in pairwise(kept)}
+    assert 256 <= len(kept) <= 513
+    assert max(apart_ns) - min(apart_ns) < 10**6
+    assert steps.count == 3000
