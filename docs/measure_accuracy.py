@@ -266,7 +266,7 @@ def with_blocks(page: str, made: dict[str, str]) -> str:
 def drawing(sensor_table: str) -> str:
     """The table of sensors as bars: the width of bounds over the resolution bound."""
     cells = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in sensor_table.splitlines()[2:]]
-    top, step, left, scale = 34, 20, 220, 200.0
+    top, step, left, scale = 34, 20, 220, 160.0
     height = top + step * len(cells) + 10
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="12">',
