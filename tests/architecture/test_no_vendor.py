@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from house import PACKAGE
 
-VENDORS = re.compile(r"nvidia|nvml|amd\b|amdsmi|rocm|rapl|\bintel\b|apple|jetson|tegra", re.IGNORECASE)
+VENDORS = re.compile(r"nvidia|nvml|amd\b|amdsmi|rocm|rapl|\bintel\b|apple|jetson", re.IGNORECASE)
 ABOVE = ("frontier", "optimize", "measure", "runtime", "services", "report", "sim")
 FRAMEWORK = PACKAGE / "measure" / "synchronise.py"  # names back ends of PyTorch, as its programs do
 FILES = [path for folder in ABOVE for path in sorted((PACKAGE / folder).rglob("*.py")) if path != FRAMEWORK]
