@@ -1,0 +1,38 @@
+"""All state out and in, as JSON lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends
+from fastapi.responses import StreamingResponse
+
+from joulewise.jobs.exchange import export_lines, import_lines
+from joulewise.jobs.tokens import Scope
+from joulewise.services.hub.gate import TheHub, needs
+from joulewise.wire.hub import PREFIX
+
+router = APIRouter(prefix=PREFIX, tags=["all state"], dependencies=[Depends(needs(Scope.ADMIN))])
+LINES = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportAnswer:
+    """Ids of jobs that were added, and of those that were there and stay as they are."""
+
+    added: list[str]
+    known: list[str]
+
+
+@router.get("/export", response_class=StreamingResponse, responses={200: {"content": {LINES: {}}}})
+def export(hub: TheHub) -> StreamingResponse:
+    """Everything but tokens."""
+    return StreamingResponse((line + "\n" for line in export_lines(hub.store)), media_type=LINES)
+
+
+@router.post("/import")
+def import_(hub: TheHub, lines: Annotated[bytes, Body(media_type=LINES)]) -> ImportAnswer:
+    """What an export gave; jobs that are there already are left alone."""
+    found = import_lines(hub.store, lines.decode("utf-8", "replace").splitlines())
+    return ImportAnswer(list(found.added), list(found.known))
