@@ -33,6 +33,7 @@ def tune(
         Path | None, typer.Option(help="File that keeps what was learned, so that the next run starts from it.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result to a file, as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with every setting that was tried.")] = None,
 ) -> None:
     """Run a program, tune its devices meanwhile, and put them back as they were found.
 
@@ -42,25 +43,29 @@ def tune(
     """
     from joulewise.cli.child import end_by_signal  # noqa: PLC0415 (--help needs none of this)
     from joulewise.cli.left_behind import report_left_behind  # noqa: PLC0415
-    from joulewise.cli.tune_output import document, goal_of, lines  # noqa: PLC0415
+    from joulewise.cli.run_once import write_outputs  # noqa: PLC0415
+    from joulewise.cli.run_options import Outputs  # noqa: PLC0415
+    from joulewise.cli.tune_output import document, goal_of, lines, report_of  # noqa: PLC0415
     from joulewise.cli.tune_program import run_tuned  # noqa: PLC0415
     from joulewise.devices.selection import find_devices  # noqa: PLC0415
     from joulewise.runtime.knob import find_tunable  # noqa: PLC0415
     from joulewise.runtime.observe.marker import compile_marker  # noqa: PLC0415
     from joulewise.runtime.session import JobTuner  # noqa: PLC0415
-    from joulewise.wire.atomic import write_text_atomically  # noqa: PLC0415
 
+    outputs = Outputs(json_file, html)
+    outputs.check()
     report_left_behind()
     pattern = None if marker is None else compile_marker(marker)
     devices = find_devices(device)
     wanted = goal_of(goal, eta, max_slowdown, find_tunable(devices, knob))
     tuner = JobTuner(wanted, knob=knob, devices=devices, store=store)
-    ended, watch = run_tuned(command, os.environ, tuner, pattern, patience)
-    code = ended.code
-    for line in lines(command, code, tuner, watch):
-        typer.echo(line, err=True)
-    if json_file is not None:
-        write_text_atomically(json_file, document(command, code, tuner, watch))
+    run = run_tuned(command, os.environ, tuner, pattern, patience, drawn=outputs.drawn)
+    code = run.ended.code
+    said = lines(command, code, tuner, run.watch)
+    report = report_of(command, said, run, tuner) if outputs.html is not None else None
+    problems = write_outputs(outputs, document(command, code, tuner, run.watch), None, report)
+    for line in [*said, *problems]:
+        typer.echo(f"joulewise: {line}", err=True)
     if code < 0:
         end_by_signal(-code)
     raise typer.Exit(code)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from joulewise.cli.step_settings import step_settings
+from joulewise.cli.tune_program import TunedRun
 from joulewise.devices.capabilities import Kind
 from joulewise.errors import UsageError
 from joulewise.frontier.point import Point
@@ -14,7 +18,11 @@ from joulewise.records import Provenance
 from joulewise.runtime.knob import Tunable
 from joulewise.runtime.observe.watch import Watch
 from joulewise.runtime.session import DEFAULT_SLOWDOWN, JobTuner
+from joulewise.runtime.tune_line import describe_choice
 from joulewise.wire.envelope import schema_tag
+
+if TYPE_CHECKING:
+    from joulewise.report.run_content import RunReport
 
 DOCUMENT, VERSION = "tune", 1
 
@@ -44,22 +52,40 @@ def lines(command: Sequence[str], code: int, tuner: JobTuner, watch: Watch) -> l
     said = [f"{command[0]}: {ended}"]
     if watch.source is None:
         said.append(f"nothing was tuned: {watch.refusal or 'the program told no steps'}")
-        return [f"joulewise: {line}" for line in said]
+        return said
     said.append(f"{watch.steps} steps, by {watch.source}")
     if tuner.failure:
         said.append(f"tuning ended early: {tuner.failure}")
     said += [tuner.note] if tuner.note else []
-    default, chosen = _ends(tuner)
-    if chosen is not None:
-        mark = "" if chosen.provenance is Provenance.MEASURED else f" [{chosen.provenance}]"
-        state = "chosen" if tuner.is_decided else "best so far, the search had not ended"
-        said.append(f"{tuner.name(chosen.setting)}: {state}{mark}")
-        if default is not None and default.setting != chosen.setting:
-            said.append(
-                f"against {tuner.name(default.setting)}: {1 - chosen.energy_j / default.energy_j:+.1%} energy saved, "
-                f"{chosen.time_s / default.time_s - 1:+.1%} time per step{mark}"
-            )
-    return [f"joulewise: {line}" for line in said]
+    said += describe_choice(tuner)
+    if any(one.identity.provenance is Provenance.SIMULATED for one in tuner.tunable.devices):
+        said.append("simulated devices do not slow the program that they follow: these figures say nothing about it")
+    return said
+
+
+def report_of(command: Sequence[str], said: Sequence[str], run: TunedRun, tuner: JobTuner) -> RunReport | None:
+    """What the HTML page shows; nothing if nothing was measured.
+
+    Args:
+        command: What ran.
+        said: What people are told.
+        run: What came of the program.
+        tuner: What tuned it.
+    """
+    from joulewise.report.run_report import RunReport  # noqa: PLC0415 (only --html draws)
+
+    if run.measurement is None or run.timeline is None:
+        return None
+    title = f"joulewise tune -- {shlex.join(command)}"
+    began = datetime.fromtimestamp(run.measurement.began_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return RunReport(
+        title=title if len(title) <= 200 else f"{title[:199]}…",
+        subtitle=f"{began}, {said[0]}",
+        measurement=run.measurement,
+        timeline=run.timeline,
+        notes=tuple(said[1:]),
+        step=step_settings(tuner),
+    )
 
 
 def document(command: Sequence[str], code: int, tuner: JobTuner, watch: Watch) -> str:

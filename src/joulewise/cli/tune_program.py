@@ -7,14 +7,34 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from joulewise.cli.child import Ended, run_forwarding
+from joulewise.cli.run_once import timeline_of
 from joulewise.devices.simulated.shadow import following
+from joulewise.measure.measurement import Measurement
+from joulewise.measure.timeline import Timeline
 from joulewise.runtime.observe.marker import pass_on
 from joulewise.runtime.observe.watch import Watch
 from joulewise.runtime.session import JobTuner
 from joulewise.wire.step_channel import StepChannel
+
+
+@dataclass(frozen=True)
+class TunedRun:
+    """What came of a program.
+
+    Attributes:
+        ended: How it ended.
+        watch: Who watched it.
+        measurement, timeline: Of the tuned devices from its begin to its end, if they are to be drawn.
+    """
+
+    ended: Ended
+    watch: Watch
+    measurement: Measurement | None
+    timeline: Timeline | None
 
 
 def run_tuned(
@@ -23,7 +43,9 @@ def run_tuned(
     tuner: JobTuner,
     marker: re.Pattern[bytes] | None,
     patience_s: float,
-) -> tuple[Ended, Watch]:
+    *,
+    drawn: bool = False,
+) -> TunedRun:
     """Run a program, and tune its devices until it ends.
 
     Args:
@@ -32,10 +54,9 @@ def run_tuned(
         tuner: Closed when this returns.
         marker: What it prints at the end of a step, if that is known; its output then goes through us.
         patience_s: How long to wait for steps that it tells itself [s].
-
-    Returns:
-        How it ended, and who watched it.
+        drawn: Whether to measure all of it, and keep what is read.
     """
+    whole = tuner.meter.begin(command[0]) if drawn else None
     with ExitStack() as stack:
         channel = stack.enter_context(StepChannel())
         watch = Watch(tuner, channel, by_marker=marker is not None, patience_s=patience_s)
@@ -54,8 +75,10 @@ def run_tuned(
                     watcher.join()
 
         ended = run_forwarding(command, {**environ, **channel.environ}, beside, outputs=outputs)
+    measurement = whole.end().result() if whole is not None else None
+    timeline = None if measurement is None else timeline_of(tuner.meter, measurement)
     tuner.close()
-    return ended, watch
+    return TunedRun(ended, watch, measurement, timeline)
 
 
 @contextmanager

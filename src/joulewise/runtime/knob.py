@@ -49,13 +49,16 @@ class Tunable:
     Attributes:
         knob: Which.
         devices: Whose; all are set alike.
-        candidates: What it can be turned to, slowest first; the last one is what was found, or holds nothing back:
-            nothing is raised above what an operator allows.
+        candidates: What it can be turned to, slowest first in each arm; the last one is what was found, or holds
+            nothing back: nothing is raised above what an operator allows.
+        arms: Ranks at which an arm begins. Of two knobs each is lowered while the other is where it was found: the one
+            that binds at an instant decides alone, so that lowering both adds little.
     """
 
     knob: Knob
     devices: tuple[Device, ...]
     candidates: tuple[Hashable, ...]
+    arms: tuple[int, ...] = (0,)
 
     def settings(self, candidate: Hashable, device: Device) -> tuple[Setting, ...]:
         """What one device is told for a candidate: the nearest that it takes."""
@@ -88,7 +91,7 @@ def find_tunable(devices: Sequence[Device], knob: Knob | str | None = None) -> T
         having = [device for device in devices if all(kind in device.capabilities for kind in KINDS[one])]
         allowed = [device for device in having if all(device.capabilities[kind].permitted for kind in KINDS[one])]
         if allowed:
-            return Tunable(one, tuple(allowed), _candidates(one, allowed))
+            return Tunable(one, tuple(allowed), *_candidates(one, allowed))
         if having and denied is None:
             entries = [having[0].capabilities[kind] for kind in KINDS[one]]
             denied = having[0], next(entry for entry in entries if not entry.permitted)
@@ -101,12 +104,15 @@ def find_tunable(devices: Sequence[Device], knob: Knob | str | None = None) -> T
     raise CapabilityError(names, f"tuning by {' or '.join(wanted)}", has)
 
 
-def _candidates(knob: Knob, devices: Sequence[Device]) -> tuple[Hashable, ...]:
+def _candidates(knob: Knob, devices: Sequence[Device]) -> tuple[tuple[Hashable, ...], tuple[int, ...]]:
+    """Candidates, and where arms begin."""
     columns = [_values([_up_to_found(device, kind) for device in devices]) for kind in KINDS[knob]]
     if len(columns) == 1:
-        return tuple(columns[0])
+        return tuple(columns[0]), (0,)
     clocks, limits = columns
-    return tuple((clock, limits[-1]) for clock in clocks[:-1]) + tuple((clocks[-1], limit) for limit in limits)
+    lower_clocks = tuple((clock, limits[-1]) for clock in clocks[:-1])
+    arms = (0, len(lower_clocks)) if lower_clocks and len(limits) > 1 else (0,)
+    return (*lower_clocks, *((clocks[-1], limit) for limit in limits)), arms
 
 
 def _up_to_found(device: Device, kind: Kind) -> Capability:

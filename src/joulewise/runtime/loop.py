@@ -67,6 +67,7 @@ class TuningLoop:
     Attributes:
         phase: What steps are used for now.
         probe: What was last asked for.
+        outcome: What was last told; of no steps before the first.
         failure: Why tuning ended early, or nothing.
     """
 
@@ -92,7 +93,7 @@ class TuningLoop:
         self._left, self._ends_ns = 0, [0]
         self._step_s: float | None = None
         self._void, self._looked_ns = "", 0
-        self._outcome = Outcome(self.setting, 0, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED)
+        self.outcome = self._outcome = Outcome(self.setting, 0, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED)
         latencies = [
             device.capabilities[setting.kind].switch_latency_s or LATENCY_S
             for device in tunable.devices
@@ -175,6 +176,7 @@ class TuningLoop:
         outcome = self._outcome if self._reduce is None else self._reduce(self._outcome)
         if outcome.time_s > 0:
             self._step_s = outcome.time_s / outcome.steps
+        self.outcome = outcome
         self.tuner.tell(outcome)
 
     def _measure(self) -> None:

@@ -66,14 +66,14 @@ class Ranks:
         """
         node = platform.node()
         named = [(node, device.identity.uid) for device in tunable.devices]
-        ranks = self.gather((tunable.knob, named, tunable.candidates))
+        ranks = self.gather((tunable.knob, named, (tunable.candidates, tunable.arms)))
         knobs = sorted({knob for knob, _, _ in ranks})
         if len(knobs) > 1:
             raise UsageError("ranks would turn different knobs", ", ".join(knobs), "name one knob for all")
         earlier = {one for _, theirs, _ in ranks[: self.rank] for one in theirs}
         devices = tuple(one for one, name in zip(tunable.devices, named, strict=True) if name not in earlier)
-        candidates = next((theirs for _, _, theirs in ranks if theirs), ())
-        return replace(tunable, devices=devices, candidates=candidates)
+        candidates, arms = next((theirs for _, _, theirs in ranks if theirs[0]), ((), (0,)))
+        return replace(tunable, devices=devices, candidates=candidates, arms=arms)
 
     def reduce(self, outcome: Outcome) -> Outcome:
         """The outcome of all. Collective."""

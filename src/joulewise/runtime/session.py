@@ -56,6 +56,12 @@ class JobTuner:
         store: File that keeps what was learned, so that the next run starts from it.
         clock: Time; the machine's by default.
 
+    Attributes:
+        steps: Steps done.
+        rank: Ours, in a job of several.
+        note: What else to know about the store, or nothing.
+        is_told: Whether people have been told of the choice.
+
     Raises:
         CapabilityError: If no device has the knob.
         PermissionDeniedError: If we may not turn it.
@@ -81,12 +87,16 @@ class JobTuner:
         self.tunable = _find(devices, knob, self.clock, self._ranks)
         self._goal = goal if goal is not None else Goal.max_slowdown(DEFAULT_SLOWDOWN)
         self._began_ns: int | None = None
-        self.steps = 0
+        self.steps, self.is_told = 0, False
+        self.rank = 0 if self._ranks is None else self._ranks.rank
         self._store = None if store is None else Path(store)
         known = None if self._store is None else load_record(self._store, self.tunable)
         self.note = "" if known is None else known.note
         self.tuner = PowerTuner(
-            self.tunable.candidates, self._present_goal(), known=None if known is None else known.frontier
+            self.tunable.candidates,
+            self._present_goal(),
+            known=None if known is None else known.frontier,
+            arms=self.tunable.arms,
         )
         self.meter = Meter(self.tunable.devices, clock=self.clock)
         self.loop = TuningLoop(
@@ -137,7 +147,7 @@ class JobTuner:
     def save(self) -> None:
         """Write what was learned to the store, if there is one; a job does not end because that fails."""
         frontier = self.tuner.frontier()
-        if self._store is None or frontier is None or (self._ranks is not None and self._ranks.rank):
+        if self._store is None or frontier is None or self.rank:
             return
         try:
             save_record(self._store, TuningRecord.of(self.tunable, frontier))

@@ -13,6 +13,7 @@ from joulewise.errors import UsageError
 from joulewise.optimize.power.goal import Goal
 from joulewise.runtime.knob import Knob
 from joulewise.runtime.session import GoalLike, JobTuner
+from joulewise.runtime.tune_line import TuneLine
 from joulewise.wire.step_channel import Announcer, Mark, announcer
 
 T = TypeVar("T")
@@ -27,9 +28,16 @@ class Tuned(Generic[T]):
         tuner: What tunes; None if whoever started this program does.
     """
 
-    def __init__(self, loader: Iterable[T], tuner: JobTuner | None, announce: Announcer | None = None) -> None:
+    def __init__(
+        self,
+        loader: Iterable[T],
+        tuner: JobTuner | None,
+        announce: Announcer | None = None,
+        *,
+        progress: bool | None = False,
+    ) -> None:
         """Nothing is turned before the first batch."""
-        self.loader, self.tuner, self._announce = loader, tuner, announce
+        self.loader, self.tuner, self._announce, self._progress = loader, tuner, announce, progress
 
     def __len__(self) -> int:
         """Number of batches, if the loader knows it."""
@@ -43,15 +51,18 @@ class Tuned(Generic[T]):
             yield from self._announced()
             return
         started = False
-        try:
-            for batch in self.loader:
-                if not started:
-                    self.tuner.start()
-                    started = True
-                yield batch
-                self.tuner.step()
-        finally:
-            self.tuner.stop()
+        total = len(self.loader) if isinstance(self.loader, Sized) else None
+        with TuneLine(self.tuner, self._progress, total) as line:
+            try:
+                for batch in self.loader:
+                    if not started:
+                        self.tuner.start()
+                        started = True
+                    yield batch
+                    self.tuner.step()
+                    line.step()
+            finally:
+                self.tuner.stop()
 
     def _announced(self) -> Iterator[T]:
         tell = self._announce or (lambda mark: None)
@@ -72,6 +83,7 @@ def tune(
     knob: Knob | str | None = None,
     devices: str | Sequence[Device] | None = None,
     store: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
     clock: Clock | None = None,
 ) -> Tuned[T]:
     """Tune a training loop while it runs.
@@ -85,6 +97,7 @@ def tune(
         knob: ``power-limit``, ``core-clock``, ``clock-and-limit`` or ``cpu-power-cap``.
         devices: Which, as in ``nvidia:0``; by default what there is, or the rank's own.
         store: File that keeps what was learned for the next run.
+        progress: Whether to show on stderr what the tuner does, and what it chose; by default if that is a terminal.
         clock: Time; the machine's by default.
 
     Raises:
@@ -117,7 +130,7 @@ def tune(
         wanted = Goal.max_slowdown(max_slowdown) if max_slowdown is not None else goal
         tuner = JobTuner(wanted, knob=knob, devices=devices, store=store, clock=clock)
         _remember(loader, options, tuner)
-    return Tuned(loader, tuner)
+    return Tuned(loader, tuner, progress=progress)
 
 
 def _known_tuner(loader: object, options: Options) -> JobTuner | None:
