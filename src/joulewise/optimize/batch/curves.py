@@ -41,7 +41,7 @@ from joulewise.optimize.batch.ledger import Ledger
 from joulewise.optimize.batch.protocol import End, EpochRate, JobSpec, Kind, Report, Trial, best_rate, epoch_cost
 from joulewise.optimize.batch.value import Outlook
 
-LEAST_AHEAD, MOST_AHEAD = 12, 60
+LEAST_AHEAD, MOST_AHEAD = 10, 40
 """Runs that are taken to be still to come."""
 
 MOST_EXPLORATIONS = 2

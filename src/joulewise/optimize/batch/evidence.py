@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-USUAL_VARIATION, USUAL_WEIGHT = 0.1, 4.0
+USUAL_VARIATION, USUAL_WEIGHT = 0.08, 4.0
 """Coefficient of variation of epochs over runs to start from, and how many samples it counts for."""
 
 SURPRISE, IN_A_ROW = 3.0, 2

@@ -33,7 +33,7 @@ LEVEL, LEVEL_VARIANCE = -1.5, 1.5**2
 EXACT = 1e-6
 """Variance of what was measured exactly, in log units."""
 
-CHANGED_LEVEL, CHANGED_SHAPE = 1.0, 0.05
+CHANGED_LEVEL, CHANGED_SHAPE = 1.0, 0.3
 """Variances of the difference between a curve and the same one in another context, in log units."""
 
 
