@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from joulewise.optimize.pipeline.schedules import make_schedule
     from joulewise.optimize.power.goal import Goal
     from joulewise.records import Provenance
+    from joulewise.runtime.pipeline.attach import pipeline
+    from joulewise.runtime.recurring import recurring
     from joulewise.runtime.session import JobTuner
     from joulewise.runtime.tune import tune
     from joulewise.wire.profile import read_profile
@@ -43,10 +45,12 @@ __all__ = [
     "Provenance",
     "make_schedule",
     "parallel",
+    "pipeline",
     "pipeline_problem",
     "plan_frontier",
     "plan_pipeline",
     "read_profile",
+    "recurring",
     "series",
     "steps",
     "tune",
@@ -63,6 +67,8 @@ _HOMES = {
     "optimize.pipeline.schedules": ("make_schedule",),
     "optimize.power.goal": ("Goal",),
     "records": ("Provenance",),
+    "runtime.pipeline.attach": ("pipeline",),
+    "runtime.recurring": ("recurring",),
     "runtime.session": ("JobTuner",),
     "runtime.tune": ("tune",),
     "wire.profile": ("read_profile",),

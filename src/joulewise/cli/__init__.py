@@ -9,7 +9,7 @@ def main() -> None:
     """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
     import typer  # noqa: PLC0415 (a library user who imports joulewise never pays for it)
 
-    from joulewise.cli import agent, calibrate, demo, devices, doctor, export, plan, restore, run, sim, top, tune  # noqa: PLC0415
+    from joulewise.cli import agent, calibrate, demo, devices, doctor, export, hub, plan, restore, run, sim, top, tune  # noqa: PLC0415
     from joulewise.errors import JoulewiseError  # noqa: PLC0415
 
     app = typer.Typer(
@@ -31,6 +31,7 @@ def main() -> None:
     app.command("restore")(restore.restore)
     app.add_typer(agent.app, name="agent")
     app.add_typer(export.app, name="export")
+    app.add_typer(hub.app, name="hub")
     app.add_typer(sim.app, name="sim")
     try:
         app()
