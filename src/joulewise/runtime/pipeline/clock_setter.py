@@ -1,0 +1,172 @@
+"""Tells devices the clock of each computation without holding up the host: a thread of its own, the latest wins.
+
+Theory of operation. Whoever runs computations only leaves a request, and only if the clock differs from the one that
+was last asked for; that takes about a microsecond. The thread takes requests in their order. On an accelerator the host
+runs ahead of the device, so a request may carry a *mark*: an event that the device passes when its time has come (a
+CUDA event recorded behind the work before it). The thread waits for the mark, then skips on to the latest request whose
+time has come as well, and tells that one: a slow driver or agent delays clocks, never the training.
+
+What was found comes back with `ClockSetter.close`, and with ``None`` as a request; on exit, signals and crashes as
+everything that `joulewise.devices.apply` tells. If a device fails, what was found is put back as far as it can be, and
+nothing is told any more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Protocol
+
+from joulewise.clock import Clock, MonotonicClock
+from joulewise.devices.apply import Applied, apply, restore_all
+from joulewise.devices.capabilities import Kind
+from joulewise.devices.exit import restore_on_exit
+from joulewise.devices.journal import Journal
+from joulewise.errors import RestoreError
+from joulewise.runtime.knob import Tunable
+
+
+class Mark(Protocol):
+    """A point in the work of an accelerator; ``torch.cuda.Event`` is one."""
+
+    def query(self) -> bool:
+        """Whether the device has passed it."""
+
+    def synchronize(self) -> None:
+        """Wait until it has."""
+
+
+Request = tuple[int | None, Mark | None]
+
+
+class ClockSetter:
+    """Sets the core clock of a rank's devices, asynchronously.
+
+    Args:
+        tunable: The devices and what they take.
+        clock: Time.
+        journal: Where what was found is written down first.
+
+    Attributes:
+        failure: Why nothing is told any more, or nothing.
+        told: How often devices were told a clock.
+        skipped: Requests that a later one overtook.
+
+    Effects:
+        One thread, until it is closed. Call it from the main thread, so that signals restore, too.
+    """
+
+    def __init__(self, tunable: Tunable, *, clock: Clock | None = None, journal: Journal | None = None) -> None:
+        """Nothing is told yet."""
+        self._tunable, self._clock, self._journal = tunable, clock or MonotonicClock(), journal
+        self.failure, self.told, self.skipped = "", 0, 0
+        self._asked: int | None = None
+        self._in_force: int | None = None
+        self._handles: dict[tuple[str, Kind], Applied] = {}
+        self._unrestored: list[RestoreError] = []
+        self._requests: deque[Request] = deque()
+        self._news, self._busy, self._closing = threading.Condition(), False, False
+        restore_on_exit(restore_all)
+        self._thread = threading.Thread(target=self._serve, name="joulewise-clocks", daemon=True)
+        self._thread.start()
+
+    def request(self, clock_mhz: int | None, mark: Mark | None = None) -> None:
+        """Ask for a clock [MHz], or None for what was found. Never blocks, never raises.
+
+        Args:
+            clock_mhz: The clock.
+            mark: When it is to be told; None for at once.
+        """
+        if clock_mhz == self._asked:
+            return
+        self._asked = clock_mhz
+        with self._news:
+            self._requests.append((clock_mhz, mark))
+            self._news.notify_all()
+
+    @property
+    def asked_mhz(self) -> int | None:
+        """The clock that was last asked for [MHz]; None: what was found."""
+        return self._asked
+
+    def drain(self) -> None:
+        """Wait until everything that was asked for has been told."""
+        with self._news:
+            self._news.wait_for(lambda: not self._requests and not self._busy)
+
+    def close(self) -> None:
+        """Put back what was found, and end the thread.
+
+        Raises:
+            RestoreError: If something could not be put back.
+        """
+        with self._news:
+            self._closing = True
+            self._requests.clear()
+            self._news.notify_all()
+        self._thread.join()
+        self._restore()
+        errors, self._unrestored = self._unrestored, []
+        if errors:
+            raise errors[0]
+
+    def _serve(self) -> None:
+        while True:
+            with self._news:
+                self._busy = False
+                self._news.notify_all()
+                self._news.wait_for(lambda: self._requests or self._closing)
+                if self._closing:
+                    return
+                clock_mhz, mark = self._requests.popleft()
+                self._busy = True
+            if self.failure:
+                continue
+            try:
+                if mark is not None:
+                    mark.synchronize()
+                self._tell(self._latest(clock_mhz))
+            except Exception as error:  # whatever hardware does, training goes on
+                self.failure = str(error) or type(error).__name__
+                self._restore()
+
+    def _latest(self, clock_mhz: int | None) -> int | None:
+        """The last of the requests whose time has come."""
+        while self._requests:
+            mark = self._requests[0][1]
+            if mark is not None and not mark.query():
+                break
+            clock_mhz, _ = self._requests.popleft()
+            self.skipped += 1
+        return clock_mhz
+
+    def _tell(self, clock_mhz: int | None) -> None:
+        if clock_mhz == self._in_force:
+            return
+        if clock_mhz is None:
+            self._restore()
+        else:
+            for device in self._tunable.devices:
+                for setting in self._tunable.settings(clock_mhz, device):
+                    knob = device.identity.uid, setting.kind
+                    if knob in self._handles:
+                        self._handles[knob].change(setting)
+                    else:
+                        self._handles[knob] = apply(
+                            device, setting, journal=self._journal, clock=self._clock, settle_s=0.0
+                        )
+        self._in_force = clock_mhz
+        self.told += 1
+
+    def _restore(self) -> None:
+        """Give every knob back; what could not be is kept for `close` to raise."""
+        self._in_force = None
+        while self._handles:
+            _, handle = self._handles.popitem()
+            try:
+                handle.restore()
+            except RestoreError as error:
+                self._unrestored.append(error)
+            except Exception as error:  # the thread must live: others wait for it
+                fix = "look at the device, then run joulewise restore"
+                self._unrestored.append(RestoreError("a clock could not be put back", repr(error), fix))

@@ -1,0 +1,106 @@
+"""Who makes the plan of a job: the seam, and a thread of the first rank.
+
+A hub is another source: it is handed the portraits, plans elsewhere, and is asked for the plan. What it learns later
+(stragglers, drift) it hands to each rank's `joulewise.runtime.pipeline.engine.PipelineEngine.follow`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from joulewise.frontier import Frontier
+from joulewise.optimize.pipeline.plan import Plan
+from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
+from joulewise.optimize.pipeline.problem import PipelineProblem
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, replay
+from joulewise.runtime.pipeline.portrait import Portrait, problem_of
+
+FAILED = "failed"
+"""The one field of the answer of a source that has no plan: why."""
+
+
+class PlanSource(Protocol):
+    """Makes a plan of portraits; used on the first rank only, between iterations. Neither method blocks."""
+
+    def submit(self, portraits: Sequence[Portrait], name: str) -> None:
+        """Begin to plan.
+
+        Args:
+            portraits: One for each rank.
+            name: Of the schedule, for people.
+        """
+
+    def poll(self) -> Mapping[str, Any] | None:
+        """The document of the plan, or why there will be none as ``{"failed": ...}``; None until it is known."""
+
+
+class PlanningThread:
+    """Plans in a thread of this process.
+
+    Theory of operation. What waiting draws depends on the clock that a rank waits at, which depends on the plan. So the
+    first plan takes the mean of what was measured; where its ranks then wait how long, at which clocks, gives the power
+    that the second one is made with.
+
+    Args:
+        slowdown: By how much iterations may become longer, as a factor of their time at the highest clocks.
+        plans: Plans of the frontier; 0 for none, only the plan.
+        switch: What a change of clock is taken to cost.
+
+    Attributes:
+        plan: What was chosen, once `poll` says so.
+        frontier: Time and energy of all plans, for stragglers and other slowdowns.
+    """
+
+    def __init__(self, slowdown: float = 1.0, *, plans: int = 50, switch: SwitchCost = FREE) -> None:
+        """Plan nothing yet."""
+        self.slowdown, self._plans, self._switch = slowdown, plans, switch
+        self.plan: Plan | None = None
+        self.frontier: Frontier | None = None
+        self._answer: Mapping[str, Any] | None = None
+
+    def submit(self, portraits: Sequence[Portrait], name: str) -> None:
+        """See `PlanSource`."""
+        arguments = (list(portraits), name)
+        threading.Thread(target=self._work, args=arguments, name="joulewise-planner", daemon=True).start()
+
+    def poll(self) -> Mapping[str, Any] | None:
+        """See `PlanSource`."""
+        return self._answer
+
+    def _work(self, portraits: Sequence[Portrait], name: str) -> None:
+        try:
+            first = self._planned(problem_of(portraits, name))
+            plan = self._planned(problem_of(portraits, name, waits_of(first)))
+            self.frontier = plan_frontier(plan.problem, plans=self._plans) if self._plans else None
+            self.plan = plan
+            self._answer = plan.to_dict()
+        except Exception as error:  # the job goes on at the clocks that were found
+            self._answer = {FAILED: f"{type(error).__name__}: {error}"}
+
+    def _planned(self, problem: PipelineProblem) -> Plan:
+        least_s = replay(problem, problem.top_clocks, switch=self._switch).time_s
+        return plan_pipeline(problem, least_s * self.slowdown, switch=self._switch)
+
+
+def waits_of(plan: Plan) -> Sequence[Mapping[int, float]]:
+    """How long each rank waits at which clock under a plan [s].
+
+    A rank waits at the clock of its next computation; at the end, of the first one of the next iteration.
+    """
+    run = replay(plan.problem, plan.choice, switch=plan.switch)
+    ends_s, settings = run.start_s + run.duration_s, plan.settings
+    found = []
+    for order in plan.problem.schedule.orders:
+        waits: defaultdict[int, float] = defaultdict(float)
+        clocks = [setting if isinstance(setting, int) else None for setting in (settings[index] for index in order)]
+        now_s = 0.0
+        for index, clock in zip([*order, None], [*clocks, *clocks[:1]], strict=True):
+            gap_s = (run.time_s if index is None else float(run.start_s[index])) - now_s
+            if clock is not None and gap_s > 0:
+                waits[clock] += gap_s
+            now_s = now_s if index is None else float(ends_s[index])
+        found.append(dict(waits))
+    return found

@@ -1,0 +1,168 @@
+"""Trains a small transformer in a pipeline of CPU processes, with or without us. Run by torchrun.
+
+Writes rank-N.json into the folder of ``--out``: the losses (on the rank of the last stage), and what the engine did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.pipelining import PipelineStage
+from torch.distributed.pipelining.schedules import get_schedule_class
+
+import joulewise as jw
+from joulewise.clock import MonotonicClock
+from joulewise.runtime.pipeline.gauge import HostGauge
+from joulewise.runtime.pipeline.sweep import EvenSweep
+from joulewise.sim.torch_twin import TwinGauge, transformer_costs
+
+VOCABULARY, WIDTH, LENGTH, LAYERS, MICROBATCHES = 32, 16, 8, 8, 8
+CHUNKS = {"Interleaved1F1B": 2, "ZBVZeroBubble": 2, "DualPipeV": 2}
+
+
+class Block(nn.Module):
+    """Attention and a perceptron."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mix, self.project = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.perceptron = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, WIDTH), nn.GELU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self.mix(self.norm(x)).chunk(3, dim=-1)
+        scores = torch.softmax(query @ key.transpose(-1, -2) / WIDTH**0.5, dim=-1)
+        x = x + self.project(scores @ value)
+        return x + self.perceptron(x)
+
+
+def parts(stages: int) -> list[nn.Module]:
+    """A transformer cut into stages, the same on every rank."""
+    torch.manual_seed(7)
+    layers = [Block() for _ in range(LAYERS)]
+    share = LAYERS // stages
+    cut = [layers[stage * share : (stage + 1) * share] for stage in range(stages)]
+    return [
+        nn.Sequential(
+            *([nn.Embedding(VOCABULARY, WIDTH)] if stage == 0 else []),
+            *cut[stage],
+            *([nn.Linear(WIDTH, VOCABULARY)] if stage == stages - 1 else []),
+        )
+        for stage in range(stages)
+    ]
+
+
+def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+
+def make_schedule(name: str, rank: int, ranks: int) -> tuple[Any, list[int], int]:
+    chunks = CHUNKS.get(name, 1)
+    stages = ranks * chunks
+    style_v = name in ("ZBVZeroBubble", "DualPipeV")
+    mine = [rank, stages - 1 - rank] if style_v else list(range(rank, stages, ranks))
+    modules = parts(stages)
+    built = [PipelineStage(modules[stage], stage, stages, torch.device("cpu")) for stage in mine]
+    kind = get_schedule_class(name)
+    single = name in ("GPipe", "1F1B")
+    return kind(built[0] if single else built, MICROBATCHES, loss_fn=loss_of), mine, stages
+
+
+def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stages: int) -> Any:
+    rank, ranks = dist.get_rank(), dist.get_world_size()
+    sweep = lambda operations, clocks: EvenSweep(operations, clocks, options.clocks)  # noqa: E731
+    if options.mode == "file":
+        from file_device import file_device  # noqa: PLC0415 (lies beside this file)
+
+        clock = MonotonicClock()
+        device = file_device(options.out / f"device-{rank}.json", clock)
+        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep)
+    twin = TwinGauge(
+        transformer_costs(stages, scale=options.scale * ranks / stages),
+        rank=rank,
+        ranks=ranks,
+        stages=stages,
+        local=mine,
+        store=dist.distributed_c10d._get_default_store(),
+        seed=rank,
+    )
+    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep)
+
+
+def summary(engine: Any) -> dict[str, Any]:
+    source = getattr(engine._profiling, "_source", None)
+    plan = engine.plan
+    return {
+        "failure": engine.failure,
+        "describe": engine.describe(),
+        "overhead_us": engine.overhead.per_computation_s * 1e6,
+        "iterations": [
+            {"time_s": one.time_s, "energy_j": one.energy_j, "planned": one.planned, "ran": len(one.ran)}
+            for one in engine.iterations
+        ],
+        "plan": None if plan is None else {key: plan[key] for key in ("realised", "gap_frac", "switches")},
+        "default": None
+        if source is None or source.plan is None
+        else dict(
+            zip(("time_s", "energy_j"), map(float, default_of(source.plan.problem)), strict=True),
+        ),
+        "clocks": [[str(one.computation), one.clock_mhz] for one in engine.iterations[-1].ran],
+        "order": [
+            f"{ran.computation.instruction}/{ran.computation.stage}/{ran.computation.microbatch}"
+            for ran in engine.iterations[-1].ran
+        ],
+    }
+
+
+def default_of(problem: Any) -> tuple[float, float]:
+    from joulewise.optimize.pipeline.replay import replay  # noqa: PLC0415
+
+    run = replay(problem, problem.top_clocks)
+    return run.time_s, run.total_energy_j
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--schedule", default="1F1B")
+    parser.add_argument("--iterations", type=int, default=16)
+    parser.add_argument("--mode", choices=("off", "twin", "file"), default="twin")
+    parser.add_argument("--clocks", type=int, default=6)
+    parser.add_argument("--scale", type=float, default=8.0)
+    parser.add_argument("--kill", type=int, default=-1, help="the rank that is killed after some iterations")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    schedule, mine, stages = make_schedule(options.schedule, rank, dist.get_world_size())
+    held = schedule._stages if hasattr(schedule, "_stages") else [schedule._stage]
+    optimizer = torch.optim.Adam([p for stage in held for p in stage.submod.parameters()], lr=1e-2)
+    generator = torch.Generator().manual_seed(1)
+    engine = None if options.mode == "off" else engine_for(options, schedule, mine, stages)
+    losses: list[list[float]] = []
+    for iteration in range(options.iterations):
+        tokens = torch.randint(VOCABULARY, (MICROBATCHES, LENGTH), generator=generator)
+        if rank == options.kill and iteration == options.iterations // 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        optimizer.zero_grad()
+        found: list[torch.Tensor] = []
+        arguments = [tokens] if 0 in mine else []
+        schedule.step(*arguments, target=tokens.roll(-1, 1) if stages - 1 in mine else None, losses=found)
+        optimizer.step()
+        losses.append([float(one) for one in found])
+    report = {"rank": rank, "losses": losses, **({} if engine is None else summary(engine))}
+    if engine is not None:
+        engine.close()
+    (options.out / f"rank-{rank}.json").write_text(json.dumps(report))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
