@@ -93,9 +93,19 @@ def examine(name: str, host: Host) -> Sequence[Finding]:
 
 
 def find_all(host: Host) -> list[Device]:
-    """All devices that drivers find by themselves; of two drivers that find one device, the first has it."""
+    """All devices that drivers find by themselves, each once.
+
+    Of two drivers that find one device, the one that may do more with it has it (an agent, where we lack a privilege),
+    else the first.
+    """
     found: dict[str, Device] = {}
     for name in driver_names():
         for device in find(name, host):
-            found.setdefault(device.identity.uid, device)
+            known = found.setdefault(device.identity.uid, device)
+            if _permitted(device) > _permitted(known):
+                found[device.identity.uid] = device
     return list(found.values())
+
+
+def _permitted(device: Device) -> int:
+    return sum(entry.permitted for entry in device.capabilities.values())

@@ -58,3 +58,42 @@ def test_third_parties(installed):
     assert seen["broken"] == ["rusty"]
     assert seen["says"] == ["repair or remove rusty_driver:driver"]
     assert seen["own"] == "joulewise.devices.rapl"
+
+
+WARY = """
+from joulewise.clock import VirtualClock
+from joulewise.devices.capabilities import Kind
+from joulewise.testing import FakeDevice, FakeDriver
+
+class Denied(FakeDevice):
+    @property
+    def capabilities(self):
+        return super().capabilities.with_(Kind.POWER_LIMIT, permitted=False)
+
+def device(cls):
+    return cls(VirtualClock(), uid="card-7")
+
+denied = FakeDriver([device(Denied)], name="aaa")
+allowed = FakeDriver([device(FakeDevice)], name="bbb")
+again = FakeDriver([device(FakeDevice)], name="ccc")
+"""
+
+
+@pytest.mark.parametrize(("drivers", "kept"), [("denied allowed again", "allowed"), ("allowed denied", "allowed")])
+def test_whoever_may_do_more_with_a_device_has_it(tmp_path, drivers, kept):
+    (tmp_path / "wary_driver.py").write_text(WARY)
+    info = tmp_path / "wary-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wary\nVersion: 1.0\n")
+    points = [f"{letter} = wary_driver:{name}" for letter, name in zip("xyz", drivers.split(), strict=False)]
+    (info / "entry_points.txt").write_text("\n".join(["[joulewise.drivers]", *points, ""]))
+    program = f"""
+import wary_driver
+from joulewise.devices import catalog
+from joulewise.devices.device import Host
+(found,) = [one for one in catalog.find_all(Host()) if one.identity.uid == "card-7"]
+assert found is wary_driver.{kept}.find(Host())[0], found
+"""
+    path = os.pathsep.join([str(tmp_path), str(SRC), os.environ.get("PYTHONPATH", "")])
+    environ = {**os.environ, "PYTHONPATH": path, "JOULEWISE_ROOT": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environ, check=True)
