@@ -65,17 +65,14 @@ from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Kind
 from joulewise.testing import FakeDevice, FakeDriver
 
-class Denied(FakeDevice):
-    @property
-    def capabilities(self):
-        return super().capabilities.with_(Kind.POWER_LIMIT, permitted=False)
+def device(permitted):
+    made = FakeDevice(VirtualClock(), uid="card-7")
+    made.capabilities = made.capabilities.with_(Kind.POWER_LIMIT, permitted=permitted)
+    return made
 
-def device(cls):
-    return cls(VirtualClock(), uid="card-7")
-
-denied = FakeDriver([device(Denied)], name="aaa")
-allowed = FakeDriver([device(FakeDevice)], name="bbb")
-again = FakeDriver([device(FakeDevice)], name="ccc")
+denied = FakeDriver([device(False)], name="aaa")
+allowed = FakeDriver([device(True)], name="bbb")
+again = FakeDriver([device(True)], name="ccc")
 """
 
 
