@@ -94,7 +94,7 @@ class CurveBandit:
             return self._first(retry_of)
         outlook = self._outlook(finished)
         incumbent = self.spec.batch_sizes[outlook.incumbent]
-        exploring = sum(trial.kind is Kind.EXPLORATION for trial in self.ledger.under_way.values())
+        exploring = self._exploring()
         if retry_of is not None:
             return self._open(incumbent, Kind.EXPLOITATION, "a retry runs the cheapest size known", retry_of)
         if exploring >= MOST_EXPLORATIONS:
@@ -220,7 +220,12 @@ class CurveBandit:
             )
             arm = min(range(len(price)), key=lambda arm: (troubles[self.spec.batch_sizes[arm]], float(price[arm])))
             size, reason = self.spec.batch_sizes[arm], "none has finished yet; the best guess from what is known"
-        return self._open(size, Kind.EXPLORATION, reason, retry_of)
+        kind = Kind.CONCURRENT if self._exploring() >= MOST_EXPLORATIONS else Kind.EXPLORATION
+        return self._open(size, kind, reason, retry_of)
+
+    def _exploring(self) -> int:
+        """How many explorations are under way."""
+        return sum(trial.kind is Kind.EXPLORATION for trial in self.ledger.under_way.values())
 
     # --- state
 
