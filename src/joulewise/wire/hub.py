@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from joulewise.errors import UsageError
+from joulewise.wire.checks import LARGEST_FLOAT, LONGEST_TEXT, check_number, check_text, check_whole
 from joulewise.wire.envelope import schema_tag
 
 NAME, VERSION = "hub", 1
@@ -28,8 +29,7 @@ PREFIX = f"/v{VERSION}"
 REPORT_ENDS = ("reached", "missed", "stopped", "failed", "killed")
 """How a client may say that a trial ended."""
 ENDS = (*REPORT_ENDS, "expired")
-LARGEST_FLOAT = 1e300
-LONGEST_TEXT, MOST_SIZES, MOST_RATES, MOST_METRICS, LARGEST = 200, 64, 128, 16, 2**31 - 1
+MOST_SIZES, MOST_RATES, MOST_METRICS = 64, 128, 16
 LEAST_LEASE_S, LONGEST_LEASE_S = 1.0, 7 * 86400.0
 STRICT: Mapping[str, Any] = MappingProxyType({"extra": "forbid"})
 """For whoever validates with pydantic: a field that nobody knows is an error, not a typo that goes unseen."""
@@ -54,8 +54,8 @@ class Target:
 
     def __post_init__(self) -> None:
         """Check."""
-        _check_text("the name of a metric", self.metric, least=1)
-        _check_number("the target of a metric", self.value, -LARGEST_FLOAT)
+        check_text("the name of a metric", self.metric, least=1)
+        check_number("the target of a metric", self.value, -LARGEST_FLOAT)
         object.__setattr__(self, "value", float(self.value))  # 1 and 1.0 are one target, and one digest
 
 
@@ -97,10 +97,10 @@ class JobDescription:
     def __post_init__(self) -> None:
         """Check, and sort the sizes."""
         for name in ("name", "device", "model", "data", "optimizer", "policy"):
-            _check_text(name, getattr(self, name), least=name == "name")
+            check_text(name, getattr(self, name), least=name == "name")
         for size in (*self.batch_sizes, self.default, self.max_epochs, self.device_count):
-            _check_whole("a batch size, max_epochs or device_count", size, 1)
-        _check_whole("seed", self.seed, 0)
+            check_whole("a batch size, max_epochs or device_count", size, 1)
+        check_whole("seed", self.seed, 0)
         if not 1 <= len(self.batch_sizes) <= MOST_SIZES or not 1 <= len(self.targets) <= MOST_METRICS:
             seen = f"{len(self.batch_sizes)} sizes and {len(self.targets)} targets"
             fix = f"give at least one of each, and at most {MOST_SIZES} and {MOST_METRICS}"
@@ -110,7 +110,7 @@ class JobDescription:
             raise UsageError("the default is none of the batch sizes, or a size stands twice", seen, "name each once")
         if not 0.0 <= self.eta <= 1.0:
             raise UsageError("eta is not a share", repr(self.eta), "give a number from 0 (time) to 1 (energy)")
-        _check_number("max_power_w", self.max_power_w, 0.0)
+        check_number("max_power_w", self.max_power_w, 0.0)
         if len({target.metric for target in self.targets}) < len(self.targets):
             raise UsageError("a metric has two targets", str([one.metric for one in self.targets]), "give it one")
         object.__setattr__(self, "batch_sizes", tuple(sorted(self.batch_sizes)))
@@ -161,8 +161,8 @@ class JobAnswer:
 
     def __post_init__(self) -> None:
         """Check."""
-        _check_text("the id of a job", self.job, least=1)
-        _check_whole("best", self.best, 1)
+        check_text("the id of a job", self.job, least=1)
+        check_whole("best", self.best, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,9 @@ class TrialRequest:
         if self.retry_of is not None:
             check_trial_id(self.retry_of)
         if self.batch_size is not None:
-            _check_whole("batch_size", self.batch_size, 1)
-        _check_number("lease_s", self.lease_s, LEAST_LEASE_S, LONGEST_LEASE_S)
-        _check_text("client", self.client)
+            check_whole("batch_size", self.batch_size, 1)
+        check_number("lease_s", self.lease_s, LEAST_LEASE_S, LONGEST_LEASE_S)
+        check_text("client", self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +219,10 @@ class Assignment:
     def __post_init__(self) -> None:
         """Check."""
         for name in ("number", "batch_size", "best"):
-            _check_whole(name, getattr(self, name), 1)
-        _check_whole("least_epochs", self.least_epochs, 0)
+            check_whole(name, getattr(self, name), 1)
+        check_whole("least_epochs", self.least_epochs, 0)
         if self.stop_at_cost is not None:
-            _check_number("stop_at_cost", self.stop_at_cost, 0.0)
+            check_number("stop_at_cost", self.stop_at_cost, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +237,9 @@ class Rate:
     def __post_init__(self) -> None:
         """Check."""
         if self.limit_w is not None:
-            _check_number("limit_w", self.limit_w, 0.0)
-        _check_number("epoch_s", self.epoch_s, 1e-9)
-        _check_number("power_w", self.power_w, 0.0)
+            check_number("limit_w", self.limit_w, 0.0)
+        check_number("epoch_s", self.epoch_s, 1e-9)
+        check_number("power_w", self.power_w, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,22 +271,22 @@ class TrialReport:
 
     def __post_init__(self) -> None:
         """Check."""
-        _check_whole("the number of a report", self.number, 1)
+        check_whole("the number of a report", self.number, 1)
         for name in ("epochs", "time_s", "energy_j"):
-            _check_number(name, getattr(self, name), 0.0)
+            check_number(name, getattr(self, name), 0.0)
         if self.end is not None and self.end not in REPORT_ENDS:
             raise UsageError("a trial cannot end like this", repr(self.end)[:80], f"say {', '.join(REPORT_ENDS)}")
         if len(self.rates) > MOST_RATES or len(self.metrics) > MOST_METRICS:
             seen = f"{len(self.rates)} rates, {len(self.metrics)} metrics"
             raise UsageError("a report is too long", seen, f"give at most {MOST_RATES} and {MOST_METRICS}")
         for name, value in self.metrics.items():
-            _check_text("the name of a metric", name, least=1)
+            check_text("the name of a metric", name, least=1)
             if value is not None:
-                _check_number(f"metric {name}", value, -LARGEST_FLOAT)
+                check_number(f"metric {name}", value, -LARGEST_FLOAT)
         if self.provenance not in ("measured", "modelled", "simulated"):
             fix = "say measured, modelled or simulated"
             raise UsageError("a report has no usable provenance", repr(self.provenance)[:80], fix)
-        _check_text("note", self.note, longest=10 * LONGEST_TEXT)
+        check_text("note", self.note, longest=10 * LONGEST_TEXT)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -322,8 +322,8 @@ class Verdict:
         if self.end is not None and self.end not in ENDS:
             raise UsageError("a verdict is not usable", repr(self.end)[:80], "upgrade joulewise here or at the hub")
         if self.stop_at_cost is not None:
-            _check_number("stop_at_cost", self.stop_at_cost, 0.0)
-        _check_whole("best", self.best, 1)
+            check_number("stop_at_cost", self.stop_at_cost, 0.0)
+        check_whole("best", self.best, 1)
 
 
 def check_trial_id(text: str) -> str:
@@ -358,20 +358,3 @@ _PLAIN = str.maketrans("-_", "00")
 def _digest(document: Any) -> str:
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _check_text(name: str, value: object, least: int = 0, longest: int = LONGEST_TEXT) -> None:
-    if not (isinstance(value, str) and least <= len(value) <= longest and value.isprintable()):
-        seen = f"{len(value)} characters" if isinstance(value, str) else type(value).__name__
-        fix = f"give {least} to {longest} printable characters"
-        raise UsageError(f"{name} is not usable", seen, fix)
-
-
-def _check_number(name: str, value: object, least: float, most: float = LARGEST_FLOAT) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (least <= value <= most):
-        raise UsageError(f"{name} is not usable", repr(value)[:80], f"give a finite number of at least {least:g}")
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
-        raise UsageError(f"{name} is not usable", repr(value)[:80], f"give an integer from {least} to {LARGEST}")
