@@ -99,7 +99,7 @@ def write_report(result: DemoResult, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}", str(error), "name one that you can write to") from error
+        raise UsageError(f"cannot write into {folder}", str(error), "name one that you can write to") from error
     path = folder / REPORT
     worth = provenance_of(result)
     caption = f"Both runs did the same {result.steps} steps of the same job. Every figure is {worth}."

@@ -13,7 +13,6 @@ and so do exit, signals and, after a crash, ``joulewise restore``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from enum import StrEnum
@@ -33,6 +32,7 @@ from joulewise.measure.window import Window
 from joulewise.optimize.protocol import Outcome, Probe, Tuner
 from joulewise.records import Provenance
 from joulewise.runtime.knob import Tunable
+from joulewise.runtime.pace import Pace
 
 LATENCY_S = 0.1
 """How long a device may need to follow a setting if its contract does not say [s]."""
@@ -60,7 +60,8 @@ class TuningLoop:
         tuner: Who decides.
         tunable: What is turned.
         meter: Measures the tuned devices.
-        sensor_s: How long after its end a window is certain [s].
+        sensor_s: How long after its end a window is certain [s]; alike on all ranks.
+        latency_s: How long devices need to follow a setting [s]; alike on all ranks. By default what they say.
         reduce: Makes one outcome of those of all ranks, the same everywhere.
         journal: Where what was found is written down first.
 
@@ -78,6 +79,7 @@ class TuningLoop:
         meter: Meter,
         *,
         sensor_s: float = LATENCY_S,
+        latency_s: float | None = None,
         reduce: Reduce | None = None,
         journal: Journal | None = None,
     ) -> None:
@@ -90,16 +92,12 @@ class TuningLoop:
         self._handles: dict[tuple[str, Kind], Applied] = {}
         self._window: Window | None = None
         self._unrestored: list[RestoreError] = []
-        self._left, self._ends_ns = 0, [0]
-        self._step_s: float | None = None
+        self._left = self._done = self._measured = 0
+        self._ends_ns, self._entered_ns = [0], 0
+        self._pace = Pace(sensor_s)
         self._void, self._looked_ns = "", 0
         self.outcome = self._outcome = Outcome(self.setting, 0, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED)
-        latencies = [
-            device.capabilities[setting.kind].switch_latency_s or LATENCY_S
-            for device in tunable.devices
-            for setting in tunable.settings(tunable.candidates[-1], device)
-        ]
-        self._settle_s = 2 * max(latencies, default=LATENCY_S)
+        self._settle_s = 2 * (slowest_switch_s(tunable) if latency_s is None else latency_s)
 
     @property
     def setting(self) -> Hashable:
@@ -116,16 +114,21 @@ class TuningLoop:
     def step(self) -> None:
         """Say that a step is done. Never raises for what devices do: see `failure`."""
         self._left -= 1
+        self._done += 1
         if self.phase is Phase.MEASURE:
-            self._ends_ns.append(self._clock.now_ns())
+            if self._done % self._pace.group == 0:
+                self._ends_ns.append(self._clock.now_ns())
             self._attempt(self._look)
         if self._left > 0 or self.phase is Phase.STOPPED:
             return
         if self.phase is Phase.SETTLE:
-            self._enter(Phase.MEASURE, self.probe.steps)
+            if self._pace.step_s is None:
+                self._time_steps()
+            self._enter(Phase.MEASURE, self.probe.steps * self._pace.group)
         elif self.phase is Phase.MEASURE:
+            self._measured = self._done
             self._attempt(self._close)
-            self.phase, self._left = Phase.AWAIT, self._steps(self._sensor_s)
+            self.phase, self._left = Phase.AWAIT, self._pace.steps(self._sensor_s)
         else:
             self._tell()
             self._ask()
@@ -136,6 +139,8 @@ class TuningLoop:
         Raises:
             RestoreError: If something could not be put back.
         """
+        if self.phase is Phase.MEASURE:
+            self._measured = self._done
         if self.phase in (Phase.MEASURE, Phase.AWAIT) and len(self._ends_ns) > 1:
             self._tell()
         self.phase = Phase.STOPPED
@@ -147,7 +152,8 @@ class TuningLoop:
     def _enter(self, phase: Phase, steps: int) -> None:
         if self.failure and not self._together:
             return
-        self.phase, self._left = phase, max(1, steps)
+        self.phase, self._left, self._done = phase, max(1, steps), 0
+        self._entered_ns = self._clock.now_ns()
         if phase is Phase.MEASURE:
             self._void, self._looked_ns = self.failure, self._clock.now_ns()
             self._ends_ns = [self._looked_ns]
@@ -163,19 +169,29 @@ class TuningLoop:
     def _ask(self) -> None:
         before, self.probe = self.probe, self.tuner.ask()
         if self.probe.setting == before.setting:
-            self._enter(Phase.MEASURE, self.probe.steps)
+            self._enter(Phase.MEASURE, self.probe.steps * self._pace.group)
             return
         self._attempt(self._apply)
         self._enter(Phase.SETTLE, self._settle_steps())
 
+    def _time_steps(self) -> None:
+        """Learn from the first steps how many count as one, the same on all ranks."""
+        time_s = (self._clock.now_ns() - self._entered_ns) * 1e-9
+        timed = Outcome(self.setting, self._done, time_s, 0.0, 0.0, 0.0, Provenance.MEASURED)
+        self._pace.learn(timed if self._reduce is None else self._reduce(timed))
+
     def _tell(self) -> None:
-        """Tell what the window says, the same on all ranks."""
-        steps, void = max(1, len(self._ends_ns) - 1), self._void or "not measured"
-        self._outcome = Outcome(self.setting, steps, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED, None, void)
+        """Tell what the window says, the same on all ranks, unless it was too short to say anything."""
+        void = self._void or "not measured"
+        self._outcome = Outcome(self.setting, self._measured, 0.0, 0.0, 0.0, 0.0, Provenance.MEASURED, None, void)
         self._attempt(self._measure)
-        outcome = self._outcome if self._reduce is None else self._reduce(self._outcome)
-        if outcome.time_s > 0:
-            self._step_s = outcome.time_s / outcome.steps
+        counted = self._pace.counted(self._outcome)
+        outcome = counted if self._reduce is None else self._reduce(counted)
+        if self._pace.lengthen(outcome):
+            return
+        self._pace.learn(outcome)
+        if not outcome.void and outcome.energy_j <= 0:
+            outcome = replace(outcome, void="the sensors tell no energy")
         self.outcome = outcome
         self.tuner.tell(outcome)
 
@@ -241,11 +257,7 @@ class TuningLoop:
             self._handles[knob] = apply(device, setting, journal=self._journal, clock=self._clock, settle_s=0.0)
 
     def _settle_steps(self) -> int:
-        return max(self.probe.settle_steps, self._steps(self._settle_s))
-
-    def _steps(self, duration_s: float) -> int:
-        """How many steps that takes, at least one."""
-        return max(1, math.ceil(duration_s / self._step_s)) if self._step_s else 1
+        return max(self.probe.settle_steps, self._pace.steps(self._settle_s))
 
     def _attempt(self, act: Callable[[], object]) -> None:
         """Do something with devices; if they fail us, put back what was found and let the job go on.
@@ -271,6 +283,16 @@ class TuningLoop:
                 handle.restore()
             except RestoreError as error:
                 self._unrestored.append(error)
+
+
+def slowest_switch_s(tunable: Tunable) -> float:
+    """How long the slowest of the devices needs to follow a setting [s]."""
+    latencies = [
+        device.capabilities[setting.kind].switch_latency_s or LATENCY_S
+        for device in tunable.devices
+        for setting in tunable.settings(tunable.candidates[-1], device)
+    ]
+    return max(latencies, default=LATENCY_S)
 
 
 def _sd_s(ends_ns: list[int]) -> float | None:

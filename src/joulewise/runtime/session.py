@@ -19,10 +19,11 @@ from joulewise.devices.selection import find_devices
 from joulewise.errors import JoulewiseError
 from joulewise.frontier import Frontier
 from joulewise.measure.meter import Meter
+from joulewise.optimize.power.effort import Effort
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.tuner import PowerTuner
 from joulewise.runtime.knob import KINDS, Knob, Tunable, find_tunable
-from joulewise.runtime.loop import Phase, TuningLoop
+from joulewise.runtime.loop import Phase, TuningLoop, slowest_switch_s
 from joulewise.runtime.ranks import Ranks, devices_of_rank
 from joulewise.runtime.store import TuningRecord, load_record, save_record
 
@@ -95,6 +96,7 @@ class JobTuner:
         self.tuner = PowerTuner(
             self.tunable.candidates,
             self._present_goal(),
+            Effort(settle_s=0.0),  # the loop knows how long devices need
             known=None if known is None else known.frontier,
             arms=self.tunable.arms,
         )
@@ -103,7 +105,8 @@ class JobTuner:
             self.tuner,
             self.tunable,
             self.meter,
-            sensor_s=_sensor_s(self.tunable.devices),
+            sensor_s=self._most(_sensor_s(self.tunable.devices)),
+            latency_s=self._most(slowest_switch_s(self.tunable)),
             reduce=None if self._ranks is None else self._ranks.reduce,
         )
 
@@ -196,6 +199,10 @@ class JobTuner:
     ) -> None:
         """Stop and close."""
         self.close()
+
+    def _most(self, value: float) -> float:
+        """The largest of all ranks."""
+        return value if self._ranks is None else max(map(float, self._ranks.gather(value)))
 
     def _present_goal(self) -> Goal:
         if not callable(self._goal):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from joulewise.clock import VirtualClock
-from joulewise.devices.device import Device
+from joulewise.devices.device import Device, Scope
 from joulewise.devices.simulated.chip import SimulatedChip
 from joulewise.devices.simulated.driver import make_devices
 from joulewise.devices.simulated.work import Kernel, Wait
@@ -58,13 +58,13 @@ class SimulatedTraining:
         text: The node, as in ``a100x4`` or ``v100x2,epyc``.
         steps: Steps of an epoch.
         shape: What a step does.
-        sizes: Relative size of each device's share of a batch; all alike by default. A larger one is a straggler.
+        sizes: Relative size of each accelerator's share of a batch; all alike by default. A larger one is a straggler.
         seed: Of boards and batches.
         meanwhile: Called a few times while each step is under way, for a meter on the virtual clock to read devices.
 
     Attributes:
         clock: Virtual; it is the devices'.
-        devices: All of the node.
+        devices: All of the node. Its accelerators work, or, where there is none, its processors.
 
     Raises:
         UsageError: If the text means no device, or a number is out of range.
@@ -88,7 +88,9 @@ class SimulatedTraining:
             raise UsageError("a job needs steps", f"{self.steps!r}", "give at least 1")
         self.clock = VirtualClock()
         self.devices: list[Device] = make_devices(self.text, self.clock, seed=self.seed)
-        self._chips = [one for one in self.devices if isinstance(one, SimulatedChip) and one.identity.scope == "board"]
+        chips = [one for one in self.devices if isinstance(one, SimulatedChip)]
+        accelerators = [one for one in chips if one.identity.scope in (Scope.BOARD, Scope.MODULE)]
+        self._chips = accelerators or [one for one in chips if one.identity.scope is Scope.PACKAGE]
         if not self._chips:
             raise UsageError("this node has nothing to train on", repr(self.text), "name a GPU, as in a100x2")
         if self.sizes is not None and (len(self.sizes) != len(self._chips) or min(self.sizes) <= 0):

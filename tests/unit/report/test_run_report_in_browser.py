@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from browser import CHROMIUM, Page
 from example_run import example_run
+from test_step_chart import steps, with_step
 
+from joulewise.records import Provenance
 from joulewise.report.run_report import write_run_report
 
 pytestmark = [
@@ -46,6 +48,23 @@ def test_a_device_is_hidden_and_shown_again_everywhere(page, tmp_path):
     assert page.run("document.querySelector('#keys button').getAttribute('aria-pressed')") == "false"
     page.run("document.querySelector('#keys button').click()")
     page.until(f"{LINES} === {before}")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_every_setting_that_was_tried_is_drawn(page, tmp_path, width):
+    path = tmp_path / "tuned.html"
+    write_run_report(path, with_step(steps(Provenance.SIMULATED), simulated=True))
+    page.command("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    page.open(path)
+    assert page.run("document.querySelectorAll('#step .scatterlayer .trace').length") == 4
+    said = page.run("document.querySelector('#step').textContent")
+    assert "360 W: chosen" in said
+    assert "405 W: found" in said
+    assert "SIMULATED" in said
+    assert ("270 W" in said) is (width == 1400)
+    assert page.run("document.querySelectorAll('#timeline .subplot').length") == 4
+    assert page.run("document.documentElement.scrollWidth <= innerWidth")
     assert page.complaints == []
 
 

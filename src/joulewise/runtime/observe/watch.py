@@ -8,6 +8,7 @@ none of them, nothing is tuned, and it is said why.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Event
@@ -73,7 +74,8 @@ class Watch:
         began_ns = self._clock.now_ns()
         try:
             while not ended.is_set():
-                mark = self._channel.receive(POLL_S)
+                by_output = self._by_marker and self.source is not Source.LOOP
+                mark = self._channel.receive(0.0 if by_output else POLL_S)
                 if mark is not None:
                     self._hear(mark)
                 elif self.source is not Source.LOOP:
@@ -96,13 +98,11 @@ class Watch:
 
     def _look(self, elapsed_s: float) -> None:
         if self._by_marker:
-            try:
-                while True:
-                    self._matches.get_nowait()
-                    self.source = Source.MARKER
-                    self._step()
-            except Empty:
-                return
+            with suppress(Empty):
+                self._matches.get(timeout=POLL_S)
+                self.source = Source.MARKER
+                self._step()
+            return
         if self._signal is None or elapsed_s < self._patience_s or self.refusal:
             return
         try:
