@@ -24,6 +24,8 @@ from joulewise.wire.hub import Assignment, JobDescription, TrialReport, TrialReq
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 AWAY_AFTER = 2
 """After so many failures in a row the run no longer waits for answers."""
+START_ATTEMPTS = 4
+"""So often it asks what to run."""
 MOST_WAITING = 256
 HEARTBEATS_PER_LEASE = 4
 
@@ -76,7 +78,9 @@ class Courier:
         """Ask what to run; None if nobody says so in time. Then call `choose`."""
         self._thread.start()
         with self._changed:
-            self._changed.wait_for(lambda: self.assignment is not None, self._start_patience_s)
+            self._changed.wait_for(
+                lambda: self.assignment is not None or self._failures >= START_ATTEMPTS, self._start_patience_s
+            )
             return self.assignment
 
     def choose(self, batch_size: int) -> None:

@@ -10,10 +10,10 @@ from fastapi.responses import StreamingResponse
 
 from joulewise.jobs.exchange import export_lines, import_lines
 from joulewise.jobs.tokens import Scope
-from joulewise.services.hub.gate import TheHub, needs
+from joulewise.services.hub.gate import ERRORS, TheHub, needs
 from joulewise.wire.hub import PREFIX
 
-router = APIRouter(prefix=PREFIX, tags=["all state"], dependencies=[Depends(needs(Scope.ADMIN))])
+router = APIRouter(prefix=PREFIX, tags=["all state"], dependencies=[Depends(needs(Scope.ADMIN))], responses=ERRORS)
 LINES = "application/x-ndjson"
 
 

@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from joulewise.jobs.hub import Hub
 from joulewise.jobs.tokens import Scope, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An error: its class, what failed, what was seen, what to do."""
+
+    error: str
+    what: str
+    seen: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The body of an answer that refuses."""
+
+    detail: Parts
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No usable token."},
+    403: {"description": "The token is not good for this."},
+    404: {"description": "There is no such job or trial.", "model": Problem},
+    413: {"description": "The body is too large."},
+    422: {"description": "The request means nothing, or contradicts itself.", "model": Problem},
+    503: {"description": "The database cannot be reached now; try again.", "model": Problem},
+}
+"""What any route may answer."""
 
 _BEARER = HTTPBearer(auto_error=False, description="A token made with joulewise hub token make.")
 

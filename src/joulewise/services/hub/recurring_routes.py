@@ -13,7 +13,7 @@ from joulewise.jobs.policies import frontier_of
 from joulewise.jobs.rows import Event, Job, Observation, TrialRow
 from joulewise.jobs.tokens import Scope
 from joulewise.records import Provenance
-from joulewise.services.hub.gate import TheHub, needs
+from joulewise.services.hub.gate import ERRORS, TheHub, needs
 from joulewise.wire.hub import (
     PREFIX,
     Assignment,
@@ -31,12 +31,6 @@ JobText = Annotated[str, Path(description="Id of the job, its beginning, or its 
 TrialId = Annotated[str, Path(description="Id of the trial, made by its client.", max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Those behind this number.")]
-ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No usable token."},
-    403: {"description": "The token is not good for this."},
-    404: {"description": "There is no such job or trial."},
-    503: {"description": "The database cannot be reached now; try again."},
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from joulewise.wire.hub import SCHEMA
 try:
     import uvicorn
     from fastapi import FastAPI, Request
+    from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse, PlainTextResponse
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -34,7 +35,7 @@ except ImportError:
 from joulewise.services.hub import exchange_routes, recurring_routes
 from joulewise.services.hub.metrics import Traffic, render
 
-EXPIRE_EVERY_S = 5.0
+EXPIRE_EVERY_S = 1.0
 MOST_BYTES, MOST_IMPORT_BYTES = 1024 * 1024, 1024**3
 _DATABASE, _TOKENS = "JOULEWISE_HUB_DATABASE", "JOULEWISE_HUB_TOKENS"
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -66,6 +67,7 @@ def make_app(hub: Hub, *, asks_for_tokens: bool) -> FastAPI:
     app.include_router(exchange_routes.router)
     app.add_middleware(_Doorkeeper, app_state=app.state)
     app.exception_handler(JoulewiseError)(_refuse)
+    app.exception_handler(RequestValidationError)(_refuse_unread)
     app.exception_handler(DBAPIError)(_defer)
     app.exception_handler(PoolTimeoutError)(_defer)
 
@@ -95,6 +97,12 @@ def _refuse(request: Request, error: Exception) -> JSONResponse:
     status = 404 if isinstance(error, NotFoundError) else 422
     known = error if isinstance(error, JoulewiseError) else JoulewiseError(str(error))
     return JSONResponse({"detail": error_to_dict(known)}, status)
+
+
+def _refuse_unread(request: Request, error: Exception) -> JSONResponse:
+    wrong = error.errors() if isinstance(error, RequestValidationError) else []
+    seen = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong[:5])
+    return _refuse(request, UsageError("this request is not usable", seen[:1000], "see /docs for what it may hold"))
 
 
 def _defer(request: Request, error: Exception) -> JSONResponse:
