@@ -1,6 +1,6 @@
 # One word per intention. Nothing is assumed but make and Python 3.11 or newer:
 #
-#   make demo     install, plan an example pipeline, print the table and the path of the report
+#   make demo     install, tune a simulated training job, plan an example pipeline; tables, and reports in out/
 #   make test     install what tests need and run all of them; says what this machine cannot run, and why
 #   make check    format, lint, types, import contracts, quick tests
 #   make bench    run every benchmark
@@ -25,7 +25,8 @@ PIP_INSTALL = $(BIN)/python -m pip install -qq
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
-	$(BIN)/joulewise plan examples/profiles/sim-a100-8stages.csv --schedule 1f1b --stages 8 --microbatches 96 --straggler 1.2 -o out/demo
+	$(BIN)/joulewise demo -o out/demo
+	$(BIN)/joulewise plan examples/profiles/sim-a100-8stages.csv --schedule 1f1b --stages 8 --microbatches 96 --straggler 1.2 -o out/plan
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
