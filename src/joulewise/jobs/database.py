@@ -22,7 +22,7 @@ try:
 except ImportError:
     raise MissingExtraError("recurring") from None
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 BUSY_S = 30.0
 """How long to wait for another process's write [s]."""
