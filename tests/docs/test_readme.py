@@ -27,7 +27,8 @@ def console(block: str) -> str:
     command = re.search(r"^\$ joulewise (.*)$", block, re.MULTILINE)[1]
     words, shown = command.split(), command.split()[-1]
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+        shows = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+        environment = {**os.environ, **shows, "JOULEWISE_ROOT": folder}  # no hardware, which the demo would offer
         code = "from joulewise.cli import main; main()"
         run = subprocess.run(
             [sys.executable, "-c", code, *words[:-1], folder],
