@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from joulewise.devices.capabilities import PROTOCOLS, Capabilities, Capability, Kind
+from joulewise.devices.capability_checks import UNITS
 from joulewise.devices.device import Identity, Scope
-from joulewise.testing.rules import UNITS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "capabilities.md"
 BLOCK = re.compile(r"<!-- made: (\w+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
+from joulewise.devices.capability_checks import check_entry
 from joulewise.errors import UsageError
 from joulewise.wire.envelope import open_envelope, schema_tag
 
@@ -91,8 +92,12 @@ class Capability:
         """A capability from JSON.
 
         Raises:
-            UsageError: If a field is unknown or missing.
+            UsageError: If a field is unknown, missing, or cannot be true.
         """
+        if not isinstance(entry, Mapping):
+            raise UsageError(
+                "a capability is not usable", repr(entry)[:80], "give an object with kind, unit and source"
+            )
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(entry) - known)
         if unknown or not {"kind", "unit", "source"} <= set(entry):
@@ -102,6 +107,7 @@ class Capability:
             kind = Kind(entry["kind"])
         except ValueError:
             raise UsageError("unknown kind of capability", repr(entry["kind"]), f"use {', '.join(Kind)}") from None
+        check_entry(kind, entry)
         parsed = {**entry, "kind": kind}
         if entry.get("values") is not None:
             parsed["values"] = tuple(entry["values"])
@@ -147,10 +153,15 @@ class Capabilities(Mapping[Kind, Capability]):
         """The capabilities of a document, probed or hand-edited.
 
         Raises:
-            UsageError: If it is of another schema or version, or an entry is not usable.
+            UsageError: If it is of another schema or version, an entry is not usable, or a kind is there twice.
         """
-        entries = open_envelope(document, DOCUMENT, VERSION)["capabilities"]
+        entries = open_envelope(document, DOCUMENT, VERSION).get("capabilities")
+        if not isinstance(entries, list | tuple):
+            raise UsageError("this document lists no capabilities", repr(entries)[:80], 'give a list as "capabilities"')
         parsed = [Capability.from_dict(entry) for entry in entries]
+        kinds = [capability.kind for capability in parsed]
+        if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+            raise UsageError("a kind is there more than once", ", ".join(twice), "keep one entry of each")
         return cls({capability.kind: capability for capability in parsed})
 
 

@@ -13,25 +13,13 @@ from typing import Any
 
 from joulewise.clock import Clock
 from joulewise.devices.capabilities import PROTOCOLS, Capabilities, Capability, Kind
+from joulewise.devices.capability_checks import UNITS
 from joulewise.devices.counter import CleanCounter, Reason, energy_between, most_power_w
 from joulewise.devices.device import Device, Scope, can
 from joulewise.devices.settings import CLASSES
 from joulewise.errors import JoulewiseError, PermissionDeniedError
 
 Wrong = Iterator[tuple[str, str]]
-UNITS = {
-    Kind.ENERGY_COUNTER: ("J",),
-    Kind.POWER_INSTANT: ("W",),
-    Kind.POWER_AVERAGE: ("W",),
-    Kind.TEMPERATURE: ("C",),
-    Kind.UTILISATION: ("fraction",),
-    Kind.THROTTLE_REASONS: ("", "none"),
-    Kind.POWER_LIMIT: ("W",),
-    Kind.CORE_CLOCK: ("MHz",),
-    Kind.MEMORY_CLOCK: ("MHz",),
-    Kind.CPU_POWER_CAP: ("W",),
-    Kind.CPU_FREQUENCY: ("MHz",),
-}
 READ: dict[Kind, tuple[str, float, float]] = {  # a reading and its plausible range
     Kind.ENERGY_COUNTER: ("read_energy_j", 0.0, 1e13),
     Kind.POWER_INSTANT: ("read_power_w", 0.0, 1e5),
