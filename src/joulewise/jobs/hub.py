@@ -2,9 +2,9 @@
 
 This is what a script embeds, and what the server serves; both speak to it with the records of `joulewise.wire.hub`.
 
-Theory of operation. No lock is held while deciding. If somebody else has changed the job meanwhile, nothing is written,
-and all is done again with what is there now; somebody has got further, so all get further. Threads of one process take
-turns for each job, so that only processes get into one another's way.
+Theory of operation. At first no lock is held while deciding. If somebody else has changed the job meanwhile, nothing is
+written, and all is done again with what is there now, this time with the job locked. Threads of one process take turns
+for each job, so that only processes get into one another's way.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from joulewise.clock import Clock, MonotonicClock, epoch_offset_s
 from joulewise.errors import UsageError
 from joulewise.jobs import core
 from joulewise.jobs.database import BUSY_S, Database
 from joulewise.jobs.rows import Change, Job, TrialRow
-from joulewise.jobs.store import Store
+from joulewise.jobs.store import StaleError, Store
 from joulewise.wire.hub import (
     Assignment,
     JobAnswer,
@@ -30,8 +31,10 @@ from joulewise.wire.hub import (
     check_trial_id,
 )
 
-MOST_ATTEMPTS = 1000
-PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.1
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+MOST_ATTEMPTS = 20
 T = TypeVar("T")
 
 
@@ -74,8 +77,8 @@ class Hub:
             UsageError: If its policy is not known, or it describes no job that the policy takes.
         """
 
-        def attempt() -> tuple[Change | None, JobAnswer]:
-            known = self.store.read(description.id)[0]
+        def attempt(within: Connection | None) -> tuple[Change | None, JobAnswer]:
+            known = self.store.read(description.id, within=within)[0]
             if known is not None:
                 return None, core.answer_job(known)
             return core.create_job(description, self.store.relatives(description), self.now())
@@ -91,9 +94,9 @@ class Hub:
         """
         check_trial_id(trial)
 
-        def attempt() -> tuple[Change | None, Assignment]:
+        def attempt(within: Connection | None) -> tuple[Change | None, Assignment]:
             now = self.now()
-            found, known, before, overdue = self.store.read(job, trial, request.retry_of, now)
+            found, known, before, overdue = self.store.read(job, trial, request.retry_of, overdue_at=now, within=within)
             present = _found(found, "job", job)
             if known is not None:
                 return None, core.assignment(known, core.answer_job(present).best)
@@ -110,8 +113,8 @@ class Hub:
             UsageError: If it contradicts itself.
         """
 
-        def attempt() -> tuple[Change | None, Verdict]:
-            found, row, _, _ = self.store.read(job, trial)
+        def attempt(within: Connection | None) -> tuple[Change | None, Verdict]:
+            found, row, _, _ = self.store.read(job, trial, within=within)
             return core.hear_report(_found(found, "job", job), _found(row, "trial", trial), report, self.now())
 
         return self._until_written(job, attempt)
@@ -128,9 +131,9 @@ class Hub:
         """End all trials whose lease is over."""
         for job in self.store.overdue_jobs(self.now()):
 
-            def attempt(job: str = job) -> tuple[Change | None, None]:
+            def attempt(within: Connection | None, job: str = job) -> tuple[Change | None, None]:
                 now = self.now()
-                found, _, _, overdue = self.store.read(job, overdue_at=now)
+                found, _, _, overdue = self.store.read(job, overdue_at=now, within=within)
                 return core.expire_trials(_found(found, "job", job), overdue, now), None
 
             self._until_written(job, attempt)
@@ -146,13 +149,14 @@ class Hub:
             raise NotFoundError("this names several jobs", ", ".join(job.id for job in found), "give more of the id")
         return _found(found[0] if found else None, "job", text)
 
-    def _until_written(self, job: str, attempt: Callable[[], tuple[Change | None, T]]) -> T:
+    def _until_written(self, job: str, attempt: Callable[[Connection | None], tuple[Change | None, T]]) -> T:
         with self._locks.setdefault(job, threading.Lock()):
             for turn in range(MOST_ATTEMPTS):
-                change, answer = attempt()
-                if change is None or change == Change() or self.store.write(change):
+                with suppress(StaleError), self.store.locked(job) if turn else nullcontext() as within:
+                    change, answer = attempt(within)
+                    if change is not None and change != Change():
+                        self.store.write(change, within)
                     return answer
-                self.clock.sleep(min(LONGEST_PAUSE_S, PAUSE_S * (1 + (turn * 7 + os.getpid()) % (2 + turn))))
         raise UsageError("a job changes too quickly", f"{MOST_ATTEMPTS} attempts", "ask again later")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -34,11 +35,24 @@ class Store:
 
     # --- one job
 
+    @contextmanager
+    def locked(self, job: str) -> Iterator[sa.Connection]:
+        """A transaction in which nobody else changes a job; what is read and written with it is of one moment."""
+        with self.database.writing() as connection:
+            connection.execute(sa.select(JOBS.c.seq).where(JOBS.c.id == job).with_for_update())
+            yield connection
+
     def read(
-        self, job: str, trial_id: str | None = None, retry_of: str | None = None, overdue_at: float | None = None
+        self,
+        job: str,
+        trial_id: str | None = None,
+        retry_of: str | None = None,
+        *,
+        overdue_at: float | None = None,
+        within: sa.Connection | None = None,
     ) -> tuple[Job | None, TrialRow | None, TrialRow | None, list[TrialRow]]:
         """A job, two of its trials by id, and those whose lease is over at a time, all of one moment."""
-        with self.database.reading() as connection:
+        with self.database.reading() if within is None else nullcontext(within) as connection:
             found = connection.execute(sa.select(JOBS).where(JOBS.c.id == job)).mappings().one_or_none()
             if found is None:
                 return None, None, None, []
@@ -56,13 +70,17 @@ class Store:
             rows = connection.execute(sa.select(JOBS).where(JOBS.c.family == identity_of(description).curriculum))
             return [_job(row) for row in rows.mappings()]
 
-    def write(self, change: Change) -> bool:
-        """Write a change; False, and nothing written, if something has changed since what it follows from was read."""
+    def write(self, change: Change, within: sa.Connection | None = None) -> None:
+        """Write a change, all or nothing.
+
+        Raises:
+            StaleError: If something has changed since what it follows from was read; then nothing is written.
+        """
         try:
-            with self.database.writing() as connection:
-                return _write(connection, change)
-        except (IntegrityError, _StaleError):
-            return False
+            with self.database.writing() if within is None else nullcontext(within) as connection:
+                _write(connection, change)
+        except IntegrityError as error:
+            raise StaleError from error
 
     def renew(self, job: str, trial_id: str, now: float) -> TrialRow | None:
         """Renew the lease of a trial; the trial, or None if there is none."""
@@ -152,11 +170,11 @@ class Store:
             return {"jobs": jobs, **ends}
 
 
-class _StaleError(Exception):
+class StaleError(Exception):
     """Something has changed meanwhile."""
 
 
-def _write(connection: sa.Connection, change: Change) -> bool:
+def _write(connection: sa.Connection, change: Change) -> None:
     if change.job is not None:
         values = _job_values(change.job)
         if change.seen_seq == 0:
@@ -176,12 +194,11 @@ def _write(connection: sa.Connection, change: Change) -> bool:
     if change.observations:
         values_of = [{**asdict(one), "metrics": _text(one.metrics)} for one in change.observations]
         connection.execute(sa.insert(OBSERVATIONS), values_of)
-    return True
 
 
 def _update_one(connection: sa.Connection, statement: sa.Update) -> None:
     if connection.execute(statement).rowcount != 1:
-        raise _StaleError
+        raise StaleError
 
 
 def _trial_by_id(connection: sa.Connection, job: str, trial_id: str | None) -> TrialRow | None:
@@ -214,7 +231,8 @@ def _job(row: sa.RowMapping) -> Job:
 
 
 def _trial_values(row: TrialRow) -> dict[str, Any]:
-    return {**asdict(row), "metrics": _text(dict(row.metrics)), "rates": _text(list(row.rates))}
+    own = {column.name: getattr(row, column.name) for column in TRIALS.columns}
+    return {**own, "metrics": _text(dict(row.metrics)), "rates": _text(list(row.rates))}
 
 
 def _trial(row: sa.RowMapping) -> TrialRow:
