@@ -11,11 +11,11 @@ The protocol between a runtime and `joulewise.optimize.profiling.sweep.SweepPlan
     sweep.estimates(), sweep.cost()                     # uncertainty of each figure; what the sweep itself took
 
 Asking changes nothing. All swept operations of a rank are asked for the same clock, so that nothing switches within
-a probing iteration. A runtime that cannot obey says so in the readings: a computation's ``clock_mhz`` is what it ran at.
+a probing iteration. A runtime that cannot obey says so: a computation's ``clock_mhz`` is what it ran at.
 
 Nobody divides energy among computations before telling: a computation is shorter than the tick of a counter, so
-counter values are told as they are, and taken apart by `joulewise.optimize.profiling.separation`. An iteration shorter
-than a few ticks says little: repeat it with the same clocks and tell all of it as one reading, or tell each; both merge.
+counter values are told as they are, and taken apart by `joulewise.optimize.profiling.separation`. An iteration that
+is shorter than a few ticks says little: run several with the same clocks, and tell them as one reading.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ class RankReading:
         rank: Pipeline rank.
         start_ns, end_ns: The iteration [ns]. What is in no computation between them is waiting.
         computations: What ran between them, in order of time, without overlap.
-        counter: (instant [ns], energy [J]) at ticks of the counter, both rising; the unwrapped value right after each
-            tick. Ticks beyond the iteration are passed over.
-        late_s: How much later than it happened a tick may have been seen [s]; a counter polled every 10 ms has 0.01.
+        counter: (instant [ns], energy [J]) at ticks of the counter, both rising: when it ticked, as near as is known
+            (for a counter that is polled, the middle between the polls), and the unwrapped value right after that.
+            Ticks beyond the iteration are passed over.
+        tick_sd_s: Standard deviation of these instants [s]; polls every 10 ms leave 0.003.
         gpus: Number of GPUs whose energy the counter sums.
         provenance: Whether the counter measures, or is simulated.
         void: Why the iteration says nothing (clock not obeyed, throttled, warm-up), or empty.
@@ -96,7 +97,7 @@ class RankReading:
     end_ns: int
     computations: tuple[ComputationReading, ...]
     counter: tuple[tuple[int, float], ...] = field(repr=False)
-    late_s: float = 0.0
+    tick_sd_s: float = 0.0
     gpus: int = 1
     provenance: Provenance = Provenance.MEASURED
     void: str = ""
@@ -117,8 +118,9 @@ class RankReading:
             if at_ns <= before_ns or not energy_j >= before_j:
                 seen = f"{before_j!r} J at {before_ns} ns, then {energy_j!r} J at {at_ns} ns"
                 raise UsageError("the counter does not rise", seen, "unwrap it before telling")
-        if self.gpus < 1 or not 0 <= self.late_s < 1e3:
-            raise UsageError("a reading is not usable", f"{self.gpus} GPUs, {self.late_s!r} s late", "give real values")
+        if self.gpus < 1 or not 0 <= self.tick_sd_s < 1e3:
+            seen = f"{self.gpus} GPUs, ticks known to {self.tick_sd_s!r} s"
+            raise UsageError("a reading is not usable", seen, "give at least one GPU, and a time that is not negative")
 
     @property
     def duration_s(self) -> float:
