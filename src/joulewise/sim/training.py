@@ -91,8 +91,6 @@ class SimulatedTraining:
         chips = [one for one in self.devices if isinstance(one, SimulatedChip)]
         accelerators = [one for one in chips if one.identity.scope in (Scope.BOARD, Scope.MODULE)]
         self._chips = accelerators or [one for one in chips if one.identity.scope is Scope.PACKAGE]
-        if not self._chips:
-            raise UsageError("this node has nothing to train on", repr(self.text), "name a GPU, as in a100x2")
         if self.sizes is not None and (len(self.sizes) != len(self._chips) or min(self.sizes) <= 0):
             seen = f"{len(self.sizes)} for {len(self._chips)} devices"
             raise UsageError("sizes do not fit the devices", seen, "give one above 0 for each")

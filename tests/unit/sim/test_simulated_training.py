@@ -34,7 +34,24 @@ def test_all_wait_for_the_straggler() -> None:
     assert skewed_s > 1.2 * even_s
 
 
-@pytest.mark.parametrize("options", [{"steps": 0}, {"sizes": [1.0]}, {"text": "epyc"}])
+@pytest.mark.parametrize("options", [{"steps": 0}, {"sizes": [1.0]}])
 def test_jobs_that_cannot_be(options: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         SimulatedTraining(**{"text": "a100x2", "steps": 5, "shape": StepShape(), **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["mi300x", "epyc"])
+def test_modules_and_processors_train_too(text: str) -> None:
+    job = SimulatedTraining(text, steps=5)
+    assert len(list(job)) == 5
+    assert job.clock.now_ns() > 5 * 0.2e9
+
+
+def test_whoever_looks_meanwhile_sees_work_and_changes_nothing() -> None:
+    alone = SimulatedTraining("a100x2", steps=20, sizes=[0.3, 1.0])
+    looked_at, seen = SimulatedTraining("a100x2", steps=20, sizes=[0.3, 1.0]), []
+    looked_at.meanwhile = lambda: seen.append(looked_at.devices[0].read_utilisation_frac())  # type: ignore[attr-defined]
+    assert len(list(alone)) == len(list(looked_at)) == 20
+    assert alone.clock.now_ns() == looked_at.clock.now_ns()
+    assert len(seen) == 80
+    assert min(seen[10:]) > 0
