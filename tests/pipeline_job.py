@@ -20,8 +20,11 @@ from torch.distributed.pipelining.schedules import get_schedule_class
 
 import joulewise as jw
 from joulewise.clock import MonotonicClock
+from joulewise.optimize.pipeline.replay import SwitchCost
+from joulewise.optimize.profiling.rank_sweep import SweepBudget
+from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.runtime.pipeline.gauge import HostGauge
-from joulewise.runtime.pipeline.sweep import EvenSweep
+from joulewise.runtime.pipeline.plan_source import PlanningThread
 from joulewise.sim.torch_twin import TwinGauge, transformer_costs
 
 VOCABULARY, WIDTH, LENGTH, LAYERS, MICROBATCHES = 32, 16, 8, 8, 8
@@ -77,7 +80,10 @@ def make_schedule(name: str, rank: int, ranks: int) -> tuple[Any, list[int], int
 
 def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stages: int) -> Any:
     rank, ranks = dist.get_rank(), dist.get_world_size()
-    sweep = lambda operations, clocks: EvenSweep(operations, clocks, options.clocks)  # noqa: E731
+
+    def sweep(operations: Any) -> SweepPlan:
+        return SweepPlan(operations, SweepBudget(iterations=options.probes))
+
     if options.mode == "file":
         from file_device import file_device  # noqa: PLC0415 (lies beside this file)
 
@@ -93,7 +99,8 @@ def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stag
         store=dist.distributed_c10d._get_default_store(),
         seed=rank,
     )
-    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep)
+    source = PlanningThread(switch=SwitchCost(penalty_j=options.penalty))
+    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=source)
 
 
 def summary(engine: Any) -> dict[str, Any]:
@@ -133,7 +140,8 @@ def main() -> None:
     parser.add_argument("--schedule", default="1F1B")
     parser.add_argument("--iterations", type=int, default=16)
     parser.add_argument("--mode", choices=("off", "twin", "file"), default="twin")
-    parser.add_argument("--clocks", type=int, default=6)
+    parser.add_argument("--probes", type=int, default=6)
+    parser.add_argument("--penalty", type=float, default=2.0)
     parser.add_argument("--scale", type=float, default=8.0)
     parser.add_argument("--kill", type=int, default=-1, help="the rank that is killed after some iterations")
     parser.add_argument("--out", type=Path, required=True)
@@ -156,7 +164,7 @@ def main() -> None:
         arguments = [tokens] if 0 in mine else []
         schedule.step(*arguments, target=tokens.roll(-1, 1) if stages - 1 in mine else None, losses=found)
         optimizer.step()
-        losses.append([float(one) for one in found])
+        losses.append([float(one.detach()) for one in found])
     report = {"rank": rank, "losses": losses, **({} if engine is None else summary(engine))}
     if engine is not None:
         engine.close()

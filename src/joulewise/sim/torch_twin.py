@@ -123,6 +123,7 @@ class TwinGauge:
         self._counter = CleanCounter(self.gpu, self.clock)
         tick_s = self.gpu.capabilities[Kind.ENERGY_COUNTER].update_period_s or 0.1
         self._poll_ns = round(tick_s * 1e9 / READS_PER_TICK)
+        self.tick_sd_s = self._poll_ns * 1e-9 / 12**0.5
         self._ticks: list[Tick] = []
         self._shown_j, self._begin_j = 0.0, 0.0
         self.clock.watch = self._watch

@@ -10,6 +10,7 @@ from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.device import Device, Host
 from joulewise.devices.selection import find_devices
 from joulewise.optimize.pipeline.plan import Plan
+from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.runtime.knob import Knob, find_tunable
 from joulewise.runtime.pipeline.clock_setter import ClockSetter, Mark
 from joulewise.runtime.pipeline.engine import PipelineEngine
@@ -18,7 +19,7 @@ from joulewise.runtime.pipeline.gauge import Gauge, HostGauge
 from joulewise.runtime.pipeline.plan_source import PlanningThread, PlanSource
 from joulewise.runtime.pipeline.profiling import Profiling
 from joulewise.runtime.pipeline.stage_hooks import hook_schedule, hook_stages, stages_of
-from joulewise.runtime.pipeline.sweep import EvenSweep, SweepMaker
+from joulewise.runtime.pipeline.sweep import SweepMaker
 from joulewise.runtime.ranks import devices_of_rank
 
 ACCELERATORS = ("cuda", "xpu")
@@ -33,7 +34,7 @@ def pipeline(
     slowdown: float = 1.0,
     profile: bool = True,
     group: Any = None,
-    sweep: SweepMaker = EvenSweep,
+    sweep: SweepMaker = SweepPlan,
     gauge: Gauge | None = None,
     clock: Clock | None = None,
 ) -> PipelineEngine:
@@ -50,7 +51,7 @@ def pipeline(
         profile: Whether to profile and plan; otherwise it waits for `PipelineEngine.follow`.
         group: The ranks of this pipeline, for what they tell each other between the first iterations; by default that
             of the stages.
-        sweep: Which clocks to try.
+        sweep: Makes what decides which clocks a rank tries, and for how long.
         gauge: What times computations; by default the host's clock and the counters of ``device``.
         clock: Time of the host.
 

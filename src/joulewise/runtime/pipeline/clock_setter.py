@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Protocol
+from queue import SimpleQueue
+from typing import NamedTuple, Protocol
 
 from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.apply import Applied, apply, restore_all
@@ -36,7 +37,13 @@ class Mark(Protocol):
         """Wait until it has."""
 
 
-Request = tuple[int | None, Mark | None]
+class _Request(NamedTuple):
+    clock_mhz: int | None
+    mark: Mark | None
+
+
+_Item = _Request | threading.Event
+"""A request, or somebody who waits until all before him are done."""
 
 
 class ClockSetter:
@@ -64,8 +71,9 @@ class ClockSetter:
         self._in_force: int | None = None
         self._handles: dict[tuple[str, Kind], Applied] = {}
         self._unrestored: list[RestoreError] = []
-        self._requests: deque[Request] = deque()
-        self._news, self._busy, self._closing = threading.Condition(), False, False
+        self._items: SimpleQueue[_Item] = SimpleQueue()
+        self._pending: deque[_Item] = deque()
+        self._closing = False
         restore_on_exit(restore_all)
         self._thread = threading.Thread(target=self._serve, name="joulewise-clocks", daemon=True)
         self._thread.start()
@@ -80,9 +88,7 @@ class ClockSetter:
         if clock_mhz == self._asked:
             return
         self._asked = clock_mhz
-        with self._news:
-            self._requests.append((clock_mhz, mark))
-            self._news.notify_all()
+        self._items.put(_Request(clock_mhz, mark))
 
     @property
     def asked_mhz(self) -> int | None:
@@ -91,8 +97,10 @@ class ClockSetter:
 
     def drain(self) -> None:
         """Wait until everything that was asked for has been told."""
-        with self._news:
-            self._news.wait_for(lambda: not self._requests and not self._busy)
+        done = threading.Event()
+        self._items.put(done)
+        if self._thread.is_alive():
+            done.wait()
 
     def close(self) -> None:
         """Put back what was found, and end the thread.
@@ -100,10 +108,8 @@ class ClockSetter:
         Raises:
             RestoreError: If something could not be put back.
         """
-        with self._news:
-            self._closing = True
-            self._requests.clear()
-            self._news.notify_all()
+        self._closing = True
+        self._items.put(threading.Event())
         self._thread.join()
         self._restore()
         errors, self._unrestored = self._unrestored, []
@@ -111,34 +117,38 @@ class ClockSetter:
             raise errors[0]
 
     def _serve(self) -> None:
-        while True:
-            with self._news:
-                self._busy = False
-                self._news.notify_all()
-                self._news.wait_for(lambda: self._requests or self._closing)
-                if self._closing:
-                    return
-                clock_mhz, mark = self._requests.popleft()
-                self._busy = True
-            if self.failure:
-                continue
-            try:
-                if mark is not None:
-                    mark.synchronize()
-                self._tell(self._latest(clock_mhz))
-            except Exception as error:  # whatever hardware does, training goes on
-                self.failure = str(error) or type(error).__name__
-                self._restore()
+        while not self._closing:
+            item = self._next()
+            if isinstance(item, threading.Event):
+                item.set()
+            elif not self.failure and not self._closing:
+                try:
+                    if item.mark is not None:
+                        item.mark.synchronize()
+                    self._tell(self._latest(item).clock_mhz)
+                except Exception as error:  # whatever hardware does, training goes on
+                    self.failure = str(error) or type(error).__name__
+                    self._restore()
+        while self._pending or not self._items.empty():
+            item = self._next()
+            if isinstance(item, threading.Event):
+                item.set()
 
-    def _latest(self, clock_mhz: int | None) -> int | None:
+    def _next(self) -> _Item:
+        """The next item; waits for it."""
+        return self._pending.popleft() if self._pending else self._items.get()
+
+    def _latest(self, request: _Request) -> _Request:
         """The last of the requests whose time has come."""
-        while self._requests:
-            mark = self._requests[0][1]
-            if mark is not None and not mark.query():
+        while not self._items.empty():
+            self._pending.append(self._items.get())
+        while self._pending and isinstance(coming := self._pending[0], _Request):
+            if coming.mark is not None and not coming.mark.query():
                 break
-            clock_mhz, _ = self._requests.popleft()
+            request = coming
+            self._pending.popleft()
             self.skipped += 1
-        return clock_mhz
+        return request
 
     def _tell(self, clock_mhz: int | None) -> None:
         if clock_mhz == self._in_force:

@@ -152,7 +152,7 @@ class PipelineEngine:
         """Close."""
         self.close()
 
-    # For hooks: `joulewise.runtime.pipeline.stage_hooks.EngineHooks` ---------------------------------------------------
+    # For hooks: `joulewise.runtime.pipeline.stage_hooks.EngineHooks` --------------------------------------------------
 
     def begin_iteration(self, training: bool = True) -> None:
         """An iteration begins; one that does not train runs at the clocks that were found."""
@@ -203,7 +203,7 @@ class PipelineEngine:
 
     def _agree(self, profiling: Profiling) -> None:
         """Go through the end of an iteration with the other ranks, whatever has failed here."""
-        document = profiling.end_iteration(self._kept, self._ticks, self.failure)
+        document = profiling.end_iteration(self._kept, self._ticks, self._gauge.tick_sd_s, self.failure)
         if document is not None:
             self.follow(document)
         if profiling.failure:

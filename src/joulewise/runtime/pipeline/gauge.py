@@ -40,6 +40,10 @@ class Gauge(Protocol):
     def provenance(self) -> Provenance:
         """What its figures are worth."""
 
+    @property
+    def tick_sd_s(self) -> float:
+        """How well it knows when counters tick, as a standard deviation [s]."""
+
     def open(self, *, profiling: bool) -> int:
         """An iteration begins; the instant [ns].
 
@@ -84,6 +88,7 @@ class HostGauge:
         self._counters = [(device.identity.uid, CleanCounter(device, self.clock)) for device in counting]
         periods_s = [device.capabilities[Kind.ENERGY_COUNTER].update_period_s or UNKNOWN_TICK_S for device in counting]
         self._poll_s = max(QUICKEST_S, min(periods_s, default=UNKNOWN_TICK_S) / READS_PER_TICK)
+        self.tick_sd_s = self._poll_s / 12**0.5
         self.provenance = Provenance.weakest(device.identity.provenance for device in devices)
         self._ticks: list[Tick] = []
         self._lock, self._end_poll = threading.Lock(), threading.Event()

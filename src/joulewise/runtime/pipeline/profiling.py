@@ -20,8 +20,9 @@ from joulewise.runtime.pipeline.computation import Iteration, Operation
 from joulewise.runtime.pipeline.exchange import Exchange
 from joulewise.runtime.pipeline.gauge import Tick
 from joulewise.runtime.pipeline.plan_source import FAILED, PlanSource
-from joulewise.runtime.pipeline.portrait import Portrait, Portraitist, operations_of
-from joulewise.runtime.pipeline.sweep import Sweep, SweepMaker
+from joulewise.runtime.pipeline.portrait import Portrait
+from joulewise.runtime.pipeline.portraitist import Portraitist
+from joulewise.runtime.pipeline.sweep import SweepMaker
 
 
 class Phase(StrEnum):
@@ -80,10 +81,9 @@ class Profiling:
         self.phase, self.iterations, self.failure = Phase.LEARN, 0, ""
         self.asked: Mapping[Operation, int] = {}
         self._exchange, self._source, self._name = exchange, source, name
-        self._make, self._clocks_mhz = sweep, clocks_mhz
-        self._sweep: Sweep | None = None
-        self._portraitist = Portraitist(gpus)
-        self._done = False
+        self._make, self._clocks_mhz, self._gpus = sweep, clocks_mhz, gpus
+        self._portraitist: Portraitist | None = None
+        self._portrait: Portrait | None = None
         self._lost: Mapping[str, Any] | None = None
 
     @property
@@ -92,13 +92,14 @@ class Profiling:
         return self.phase in (Phase.LEARN, Phase.SWEEP)
 
     def end_iteration(
-        self, iteration: Iteration | None, ticks: Sequence[Tick], failure: str
+        self, iteration: Iteration | None, ticks: Sequence[Tick], tick_sd_s: float, failure: str
     ) -> Mapping[str, Any] | None:
         """Say that an iteration has ended. Collective, until the phase is DONE.
 
         Args:
             iteration: What ran; None if that is not known.
             ticks: What counters showed meanwhile.
+            tick_sd_s: How well their instants are known, as a standard deviation [s].
             failure: Why this rank cannot go on, or nothing.
 
         Returns:
@@ -106,7 +107,7 @@ class Profiling:
         """
         if self.measuring:
             self.iterations += 1
-            word = self._learned(iteration, ticks, failure)
+            word = self._learned(iteration, ticks, tick_sd_s, failure)
             self._agree(self._together(lambda: self._exchange.gather(word)))
         elif self.phase is Phase.PLAN:
             polled = self._polled() if self._exchange.rank == 0 else None
@@ -135,23 +136,19 @@ class Profiling:
         if not failed and self._exchange.rank == 0:
             self._submit([word.portrait for word in words if word.portrait is not None])
 
-    def _learned(self, iteration: Iteration | None, ticks: Sequence[Tick], failure: str) -> Word:
+    def _learned(self, iteration: Iteration | None, ticks: Sequence[Tick], tick_sd_s: float, failure: str) -> Word:
         try:
             if failure or iteration is None:
                 return Word(True, failure=failure or "an iteration was not seen")
-            if self._sweep is None:
-                order = [ran.computation for ran in iteration.ran]
-                self._sweep = self._make(operations_of(order), self._clocks_mhz)
-            elif not self._done:
-                self._sweep.tell(self._portraitist.add(iteration, ticks))
-            self.asked = self._sweep.ask()
-            self._done = not self.asked
-            if not self._done:
-                return Word(False)
-            portrait = self._portraitist.portrait()
-            if not portrait.errors_w:
-                return Word(True, failure="no energy counter of its devices moved while it was profiled")
-            return Word(True, portrait)
+            if self._portraitist is None:
+                rank, clocks_mhz = self._exchange.rank, self._clocks_mhz
+                self._portraitist = Portraitist(iteration, rank, self._make, clocks_mhz=clocks_mhz, gpus=self._gpus)
+            elif self._portrait is None:
+                self._portraitist.add(iteration, ticks, tick_sd_s)
+            self.asked = self._portraitist.asked
+            if not self.asked and self._portrait is None:
+                self._portrait = self._portraitist.portrait()
+            return Word(self._portrait is not None, self._portrait)
         except Exception as error:  # others wait for this rank's word
             return Word(True, failure=f"{type(error).__name__}: {error}")
 
