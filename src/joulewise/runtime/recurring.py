@@ -371,10 +371,10 @@ def recurring(
 def _port(store: str | os.PathLike[str] | None, hub: str | None, token: str | None) -> tuple[Port, str]:
     if hub is not None:
         return HttpHub(hub, os.environ.get(TOKEN, "") if token is None else token), hub.rstrip("/")
-    from joulewise.jobs.hub import Hub  # noqa: PLC0415 (its libraries are an extra)
+    from joulewise.runtime.near_hub import NearHub  # noqa: PLC0415 (its libraries are an extra)
 
-    near = Hub(str(store))
-    return near, near.store.database.name
+    near = NearHub(store or "")
+    return near, near.name
 
 
 def _targets(target: float | Mapping[str, float] | None, lower_is_better: bool | Collection[str]) -> tuple[Target, ...]:
