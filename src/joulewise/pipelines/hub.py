@@ -158,6 +158,11 @@ class PipelineHub:
                 held.detector.tell(beat.replica, beat.time_s / held.plans.time_s(place))
         return held.orders(beat.replica, beat.rank)[1]
 
+    def holds(self, job_id: str, generation: int) -> bool:
+        """Whether a beat of this generation of a job is answered from memory."""
+        held = self._held.get(job_id)
+        return held is not None and held.state.generation >= generation
+
     def hear_notice(self, job_id: str, notice_id: str, notice: StragglerNotice) -> JobState:
         """Take a scheduler's notice; written down before this returns.
 
@@ -225,7 +230,7 @@ class PipelineHub:
         Raises:
             NotFoundError: If there is no such job.
         """
-        self._flush()
+        self.flush()
         held = self._reload(job_id)
         return held, self.store.savings(job_id, held.state.generation)
 
@@ -244,7 +249,18 @@ class PipelineHub:
                 held = self._reload(job_id)  # noqa: PLW2901 (as it is now)
             self._look_after(held)
         if (self.clock.now_ns() - self._flushed_ns) * 1e-9 >= FLUSH_EVERY_S:
-            self._flush()
+            self.flush()
+
+    def flush(self) -> None:
+        """Write down who was heard."""
+        self._flushed_ns = self.clock.now_ns()
+        for job_id, held in list(self._held.items()):
+            heard = dict(held.heard)
+            if heard:
+                self.store.write_beats(job_id, held.state.generation, heard.values())
+                for who, what in heard.items():
+                    if held.heard.get(who) is what:
+                        del held.heard[who]
 
     def claim(self, planner: str) -> tuple[JobState, Mapping[str, Any], Mapping[str, Any]] | None:
         """A job that nobody plans yet, with its description and profile as documents; ours for a few seconds."""
@@ -329,16 +345,6 @@ class PipelineHub:
         if profile is None or plans is None:
             return None
         return Plans(state.job, open_record(PipelineProfile, profile), plans)
-
-    def _flush(self) -> None:
-        self._flushed_ns = self.clock.now_ns()
-        for job_id, held in list(self._held.items()):
-            heard = dict(held.heard)
-            if heard:
-                self.store.write_beats(job_id, held.state.generation, heard.values())
-                for who, what in heard.items():
-                    if held.heard.get(who) is what:
-                        del held.heard[who]
 
 
 def _known(state: JobState | None, job_id: str) -> JobState:

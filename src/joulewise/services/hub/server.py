@@ -32,7 +32,7 @@ try:
 except ImportError:
     raise MissingExtraError("hub") from None
 
-from joulewise.services.hub import exchange_routes, recurring_routes
+from joulewise.services.hub import exchange_routes, pipeline_routes, recurring_routes
 from joulewise.services.hub.metrics import Traffic, render
 
 EXPIRE_EVERY_S = 1.0
@@ -65,6 +65,7 @@ def make_app(hub: Hub, *, asks_for_tokens: bool) -> FastAPI:
     app.state.hub, app.state.asks_for_tokens, app.state.traffic = hub, asks_for_tokens, Traffic()
     app.include_router(recurring_routes.router)
     app.include_router(exchange_routes.router)
+    app.include_router(pipeline_routes.make_router(hub))
     app.add_middleware(_Doorkeeper, app_state=app.state)
     app.exception_handler(JoulewiseError)(_refuse)
     app.exception_handler(RequestValidationError)(_refuse_unread)
