@@ -31,8 +31,10 @@ def calibrate(
     from joulewise.devices.calibrate import calibrate as measure  # noqa: PLC0415
     from joulewise.devices.device import Host  # noqa: PLC0415
     from joulewise.devices.selection import find_devices  # noqa: PLC0415
-    from joulewise.wire.atomic import write_text_atomically  # noqa: PLC0415
+    from joulewise.wire.atomic import check_writable, write_text_atomically  # noqa: PLC0415
 
+    if output is not None:
+        check_writable(output, "nothing was measured")
     clock = VirtualClock() if virtual else MonotonicClock()
     report_left_behind()
     found = find_devices(device, Host(clock=clock))
@@ -43,8 +45,8 @@ def calibrate(
         result = measure(one, clock, duration_s=duration, clocks=clocks)
         for line in lines(one, result):
             typer.echo(line)
-        documents.append({"device": one.identity.uid, "model": one.identity.model, **result.capabilities.to_dict()})
+        documents.append({"uid": one.identity.uid, "model": one.identity.model, **result.capabilities.to_dict()})
     if output is not None:
         document = documents[0] if len(documents) == 1 else documents
         write_text_atomically(output, json.dumps(document, indent=2) + "\n")
-        typer.echo(f"wrote {output}")
+        typer.echo(f"wrote {output}; to use it in every command: export JOULEWISE_CAPABILITIES={output.absolute()}")

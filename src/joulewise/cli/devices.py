@@ -20,6 +20,7 @@ SENSORS = {
     "utilisation": "utilisation",
     "throttle_reasons": "throttling",
 }
+WHOLE = 40  # characters of a UUID with its prefix: it is copied, and so not broken
 
 
 def devices(
@@ -32,20 +33,22 @@ def devices(
     """List devices, what they can sense and what they can be told."""
     from joulewise.cli.left_behind import report_left_behind  # noqa: PLC0415 (--help needs none of this)
     from joulewise.devices.catalog import find_all  # noqa: PLC0415
+    from joulewise.devices.described import as_documented  # noqa: PLC0415
     from joulewise.devices.device import Host, top_level  # noqa: PLC0415
-    from joulewise.devices.selection import find_devices  # noqa: PLC0415
+    from joulewise.devices.selection import find_devices, named_by_environment  # noqa: PLC0415
     from joulewise.devices.visible import visible  # noqa: PLC0415
 
     report_left_behind()
     host = Host()
-    found = find_devices(device, host) if device else find_all(host)
-    shown = {one.identity.uid for one in (found if device else visible(found, host.environ))}
+    selection = device or named_by_environment(host)
+    found = find_devices(selection, host) if selection else as_documented(find_all(host), host.environ)
+    shown = {one.identity.uid for one in (found if selection else visible(found, host.environ))}
     summed = {one.identity.uid for one in top_level(found)}
     counts: Counter[str] = Counter()
     rows = []
     for one in found:
         driver = one.identity.driver
-        name = one.identity.uid if device else f"{driver}:{counts[driver]}"
+        name = one.identity.uid if selection else f"{driver}:{counts[driver]}"
         counts[driver] += 1
         rows.append((name, one, one.identity.uid in shown, one.identity.uid in summed))
     if as_json:
@@ -68,8 +71,9 @@ def _table(rows: list[tuple[str, Device, bool, bool]]) -> None:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
-    table.add_column("device", overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 1, 0))
+    longest = max(len(device.identity.uid) for _, device, _, _ in rows)
+    table.add_column("device", overflow="fold", min_width=min(longest, WHOLE))
     table.add_column("senses")
     table.add_column("can be told")
     for name, device, visible, top_level in rows:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joulewise.errors import MissingExtraError, UsageError
+from joulewise.errors import InputFileError, MissingExtraError, UsageError
+from joulewise.wire.atomic import check_writable
 
 if TYPE_CHECKING:
     from joulewise.measure.footprint import Footprint, Intensity, Tariff
@@ -72,13 +72,24 @@ def parse_factors(price: str | None, country: str | None, intensity: str | None)
     tariff = carbon = None
     if price is not None:
         meant = _PRICE.match(price.strip())
+        if meant is None:
+            _check_file(price, "price", "as in '0.30 EUR/kWh'")
         tariff = flat_tariff(float(meant[1]), meant[2] or NO_CURRENCY) if meant else read_tariff(price)
     if country is not None:
         carbon = country_intensity(country)
     if intensity is not None:
         figure = _INTENSITY.match(intensity.strip())
+        if figure is None:
+            _check_file(intensity, "intensity", "as in '380 g/kWh'")
         carbon = flat_intensity(float(figure[1]), "given by the user") if figure else read_intensity(intensity)
     return Factors(tariff, carbon)
+
+
+def _check_file(text: str, what: str, form: str) -> None:
+    """Refuse what is neither a figure nor a file, and say how a figure is written."""
+    if not Path(text).is_file():
+        seen = "it is neither a figure per kWh nor a file"
+        raise InputFileError(text, None, f"cannot be meant as {what}", seen, f"give a figure {form}, or a CSV file")
 
 
 def parse_limit(text: str) -> float:
@@ -123,23 +134,6 @@ class Outputs:
         for path in named:
             if places.count(path.absolute()) > 1:
                 raise UsageError("two outputs have one name", str(path), "give each a file of its own")
-            check_writable(path)
+            check_writable(path, "the program was not run")
         if self.parquet is not None and importlib.util.find_spec("pyarrow") is None:
             raise MissingExtraError("parquet")
-
-
-def check_writable(path: Path) -> None:
-    """Find out whether a file can be written.
-
-    Raises:
-        UsageError: If it cannot.
-    """
-    trial = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # as `joulewise.wire.atomic` will name it
-    try:
-        if path.exists() and not path.is_file():  # a folder, or a device such as /dev/null, which must not be replaced
-            raise OSError("it is there, and is no file")
-        trial.open("wb").close()
-        trial.unlink()
-    except (OSError, ValueError) as error:
-        seen = f"seen: {error}; the program was not run"
-        raise UsageError(f"cannot write {path}", seen, "name a file in a directory you can write to") from error

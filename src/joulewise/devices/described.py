@@ -1,8 +1,13 @@
-"""Hardware as another document describes it: calibrated, or edited to ask what other hardware would be worth."""
+"""Hardware as another document describes it: calibrated, or edited to ask what other hardware would be worth.
+
+A file holds what ``joulewise devices --json`` prints or ``joulewise calibrate -o`` writes: an entry, or a list of them,
+each with the uid of its device. The variable ``JOULEWISE_CAPABILITIES`` names one; then it holds for all commands.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ from joulewise.devices.capabilities import PROTOCOLS, Capabilities
 from joulewise.devices.device import Device, Identity
 from joulewise.errors import InputFileError, UsageError
 
+VARIABLE = "JOULEWISE_CAPABILITIES"
 OWN = ("identity", "capabilities")
 
 
@@ -48,19 +54,62 @@ def _pass_on(name: str, self: Described) -> Any:
     return getattr(self._device, name)
 
 
+def as_documented(devices: Iterable[Device], environ: Mapping[str, str]) -> list[Device]:
+    """Devices as the file of ``JOULEWISE_CAPABILITIES`` describes them; whom it does not name stays as probed.
+
+    Raises:
+        UsageError: If the file cannot be used, or gives a device what it has no methods for.
+    """
+    file = environ.get(VARIABLE)
+    if not file:
+        return list(devices)
+    documents = read_documents(file)
+    return [described(one, documents[uid]) if (uid := one.identity.uid) in documents else one for one in devices]
+
+
+def read_documents(path: str | Path) -> dict[str, Capabilities]:
+    """The capabilities of each uid of a file.
+
+    Raises:
+        InputFileError: If it cannot be read, an entry names no device or one that another names, or says something
+            that capabilities cannot be.
+    """
+    document = _json(path)
+    found: dict[str, Capabilities] = {}
+    for entry in document if isinstance(document, list) else [document]:
+        uid = entry.get("uid") if isinstance(entry, Mapping) else None
+        if not isinstance(uid, str) or not uid or uid in found:
+            seen = "an entry without uid" if not isinstance(uid, str) or not uid else f"{uid} twice"
+            raise InputFileError(str(path), None, "does not say whose capabilities these are", seen, _FIX)
+        found[uid] = _capabilities(path, entry)
+    return found
+
+
 def read_capabilities(path: str | Path) -> Capabilities:
-    """The capabilities of a file: an entry of ``joulewise devices --json``, or what calibration saved.
+    """The capabilities of a file that describes one device, whichever it is.
 
     Raises:
         InputFileError: If it cannot be read, is not JSON, or says something that capabilities cannot be.
     """
+    return _capabilities(path, _json(path))
+
+
+_FIX = "give each device one entry with its uid, as joulewise devices --json prints them"
+
+
+def _json(path: str | Path) -> Any:
     try:
-        return Capabilities.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputFileError(str(path), None, "cannot be read", str(error), "name a file of capabilities") from error
-    except UsageError as error:
-        raise InputFileError(str(path), None, error.what, error.seen, error.fix) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise InputFileError(
             str(path), None, "is no document of capabilities", str(error), "write it as JSON"
         ) from error
+
+
+def _capabilities(path: str | Path, document: object) -> Capabilities:
+    try:
+        return Capabilities.from_dict(document)
+    except UsageError as error:
+        raise InputFileError(str(path), None, error.what, error.seen, error.fix) from error

@@ -35,7 +35,7 @@ class Identity:
 
     Attributes:
         uid: UUID or PCI address, or another name that is unique on the machine and survives a reboot.
-        vendor: "nvidia", "amd", "intel", "apple", "arm", "simulated", ...
+        vendor: "nvidia", "amd", "intel", "apple", "arm", ...; "sim" for a twin.
         model: Name for people.
         scope: What its figures cover.
         parent: Uid of the device whose figures include this one's, or None. Sums over devices skip whoever has a

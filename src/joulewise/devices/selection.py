@@ -3,7 +3,7 @@
 Texts, several by comma: ``nvidia`` (all that the driver finds), ``nvidia:0`` (in the driver's order), ``nvidia:GPU-5f``
 (a uid or the unique start of one), ``cpu``, ``sim:a100x8`` (made to order). ``nvidia:0,1`` is ``nvidia:0,nvidia:1``.
 Without a text: what ``JOULEWISE_DEVICE`` says, else all that drivers find by themselves and the environment lets this
-process see (`visible`).
+process see (`visible`). Each is as its driver probed it, or as the file of ``JOULEWISE_CAPABILITIES`` describes it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from joulewise.devices.catalog import IN_TREE, driver_names, find_all, load_driver
+from joulewise.devices.described import as_documented
 from joulewise.devices.device import Device, DriverToOrder, Host
 from joulewise.devices.visible import visible
 from joulewise.errors import UsageError
@@ -26,11 +27,20 @@ def find_devices(selection: str | Sequence[str] | None = None, host: Host | None
         host: The machine; this one by default.
 
     Raises:
-        UsageError: If a text means no device; says what there is.
+        UsageError: If a text means no device; says what there is. If the file of capabilities cannot be used.
     """
     host = host or Host()
+    return as_documented(_found(selection, host), host.environ)
+
+
+def named_by_environment(host: Host) -> str | None:
+    """What ``JOULEWISE_DEVICE`` selects, if it is set."""
+    return host.environ.get(VARIABLE) or None
+
+
+def _found(selection: str | Sequence[str] | None, host: Host) -> list[Device]:
     if selection is None:
-        selection = host.environ.get(VARIABLE) or None
+        selection = named_by_environment(host)
     if selection is None:
         return visible(find_all(host), host.environ)
     texts = [selection] if isinstance(selection, str) else list(selection)
@@ -67,9 +77,10 @@ def _select(name: str, which: str, host: Host) -> Sequence[Device]:
         return driver.select(which, host)
     found = list(driver.find(host))
     if not found:
-        to_order = isinstance(driver, DriverToOrder)
-        fix = f"give {name}: and what it is to make, or where it is" if to_order else "joulewise doctor says why"
-        raise UsageError(f"driver {name} finds no device", f"asked for {name}{which and ':' + which}", fix)
+        if isinstance(driver, DriverToOrder):
+            return driver.select(which, host)  # it says best what it would take
+        seen = f"asked for {name}{which and ':' + which}"
+        raise UsageError(f"driver {name} finds no device", seen, "joulewise doctor says why")
     if not which:
         return found
     if which.isdecimal() and int(which) < len(found):

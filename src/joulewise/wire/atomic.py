@@ -35,9 +35,38 @@ def write_bytes_atomically(path: str | Path, content: bytes) -> None:
     _write_atomically(path, [content])
 
 
+def check_writable(path: str | Path, otherwise: str) -> None:
+    """Find out whether a file can be written, before work is done whose result it is to hold.
+
+    Args:
+        path: The file.
+        otherwise: What has not happened if it cannot, for people.
+
+    Raises:
+        UsageError: If it cannot.
+
+    Effects:
+        Makes an empty file beside it, and removes it.
+    """
+    target = Path(path)
+    trial = _beside(target)
+    try:
+        if target.exists() and not target.is_file():  # a folder, or a device such as /dev/null: never replaced
+            raise OSError("it is there, and is no file")
+        trial.open("wb").close()
+        trial.unlink()
+    except (OSError, ValueError) as error:
+        seen = f"seen: {error}; {otherwise}"
+        raise UsageError(f"cannot write {target}", seen, "name a file in a directory you can write to") from error
+
+
+def _beside(target: Path) -> Path:
+    return target.parent / f".{target.name}.{os.getpid()}.tmp"
+
+
 def _write_atomically(path: str | Path, parts: Iterable[bytes]) -> None:
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = _beside(target)
     try:
         if target.is_dir():
             raise IsADirectoryError(21, "Is a directory")

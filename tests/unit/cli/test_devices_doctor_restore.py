@@ -111,6 +111,40 @@ def test_doctor_fails_if_a_wanted_device_is_not_there(machine):
     assert machine.run("doctor --device sim:a100").exit_code == 0
 
 
+def test_what_the_environment_selects_is_listed_and_wanted(machine):
+    machine.environ["JOULEWISE_DEVICE"] = "sim:v100"
+    (found,) = json.loads(machine.run("devices --json").stdout)
+    assert found["model"] == "simulated V100-PCIE-32GB"
+    assert "JOULEWISE_DEVICE chooses sim:v100" in machine.run("doctor").stdout
+    machine.environ["JOULEWISE_DEVICE"] = "nvidia:7"
+    assert isinstance(machine.run("doctor").exception, UsageError)
+
+
+def test_document_in_place_of_what_was_probed(machine, tmp_path):
+    machine.with_package()
+    entries = json.loads(machine.run("devices --json").stdout)
+    entries[0]["capabilities"][-1]["maximum"] = 100
+    path = tmp_path / "edited.json"
+    path.write_text(json.dumps(entries))
+    machine.environ["JOULEWISE_CAPABILITIES"] = str(path)
+    assert json.loads(machine.run("devices --json").stdout) == entries
+    assert "describes 1 device, 1 of which found here" in machine.run("doctor").stdout
+
+
+@pytest.mark.parametrize("selector", ["agent", "agent:", "sim", "sim:"])
+def test_a_driver_without_devices_of_its_own_says_what_it_takes(machine, selector):
+    error = machine.run(f"devices --device {selector}").exception
+    assert isinstance(error, UsageError)
+    assert ("there is no agent" if selector.startswith("agent") else "give a model of a100") in str(error)
+
+
+def test_uid_stays_in_one_piece_on_an_ordinary_terminal(machine):
+    machine.environ["COLUMNS"] = "80"
+    table = machine.run("devices --device sim:a100").stdout
+    (found,) = json.loads(machine.run("devices --json --device sim:a100").stdout)
+    assert found["uid"] in table
+
+
 def test_killed_process_is_reported_listed_and_restored(machine):
     machine.with_package()
     machine.killed_after(100.0)

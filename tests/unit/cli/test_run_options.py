@@ -56,6 +56,13 @@ def test_factors_that_cannot_be_meant(options, error):
         parse_factors(*options)
 
 
+def test_what_is_no_factor_is_told_how_one_is_written():
+    with pytest.raises(InputFileError, match=r"as in '0.30 EUR/kWh'"):
+        parse_factors("0,30 EUR/kWh", None, None)
+    with pytest.raises(InputFileError, match=r"as in '380 g/kWh'"):
+        parse_factors(None, None, "5kg/kWh")
+
+
 def test_limits():
     assert [parse_limit(text) for text in ("1.05x", "1.05", "2x", ".9x")] == [1.05, 1.05, 2.0, 0.9]
     for text in ("", "x", "0x", "-1x", "nan", "inf", "5%", "1.05 x"):
@@ -69,6 +76,12 @@ def test_files_that_cannot_be_written_are_found_out(tmp_path, kind, place):
     with pytest.raises(UsageError, match="cannot write"):
         Outputs(**{kind: tmp_path / place}).check()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [".", "..", "", "/"])
+def test_folders_are_not_replaced_by_files(place):
+    with pytest.raises(UsageError, match="cannot write"):
+        Outputs(json=Path(place)).check()
 
 
 def test_devices_are_not_replaced_by_files():

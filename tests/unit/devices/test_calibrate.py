@@ -13,6 +13,8 @@ from joulewise.cli.calibrate import calibrate as command
 from joulewise.clock import VirtualClock
 from joulewise.devices.calibrate import Calibration, calibrate
 from joulewise.devices.capabilities import Capabilities, Kind
+from joulewise.devices.device import Host
+from joulewise.devices.selection import find_devices
 from joulewise.devices.simulated.cpu import SimulatedCpu
 from joulewise.devices.simulated.driver import make_chips
 from joulewise.devices.simulated.faults import Failure, Fault
@@ -117,5 +119,24 @@ def test_command_prints_and_keeps(tmp_path: Path) -> None:
     assert "simulated: nothing was measured" in result.output
     assert "idle power" in result.output
     document = json.loads(output.read_text(encoding="utf-8"))
-    assert document["device"].startswith("SIM-")
+    assert document["uid"].startswith("SIM-")
     assert Capabilities.from_dict(document)[Kind.CORE_CLOCK].switch_latency_s
+
+
+def test_command_finds_out_first_whether_it_can_keep_the_result(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(command)
+    result = CliRunner().invoke(app, ["sim:a100", "--virtual", "-o", str(tmp_path / "none" / "a100.json")])
+    assert "nothing was measured" in str(result.exception)
+    assert "simulated A100" not in result.output
+
+
+def test_what_calibration_kept_holds_in_every_command(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(command)
+    output = tmp_path / "two.json"
+    assert CliRunner().invoke(app, ["sim:a100x2", "--virtual", "-o", str(output)]).exit_code == 0
+    host = Host(environ={"JOULEWISE_CAPABILITIES": str(output)}, clock=VirtualClock())
+    for device in find_devices("sim:a100x2", host):
+        assert device.capabilities[Kind.CORE_CLOCK].switch_latencies_s
+        assert device.capabilities[Kind.ENERGY_COUNTER].idle_power_w
