@@ -199,7 +199,7 @@ class TopApp(App[None]):
         paused = "  ‖ PAUSED" if self._paused else ""
         devices = f"{len(counted)} device{'' if len(counted) == 1 else 's'}"
         since = f"{hours}:{minutes:02}:{max(0, seconds) % 60:02}"
-        return Text(f" joulewise top  {devices}  {watts:.0f} W  {joules(used_j)} in {since}{mark}{paused}")
+        return Text(f" joulewise top{mark}  {devices}  {watts:.0f} W  {joules(used_j)} in {since}{paused}")
 
     def _devices(self) -> tuple[list[str], list[tuple[str, list[Text]]]]:
         wide = 12 if self._width >= WIDE else 0
