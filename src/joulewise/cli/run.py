@@ -98,7 +98,7 @@ def _run_once(command: list[str], found: Watch, outputs: Outputs, factors: Facto
         footprint = factors.of(measurement, timeline)
     except UsageError as error:
         problems.append(str(error))
-    summary = Summary(tuple(command), ended.code, measurement, footprint, found.silent)
+    summary = Summary(tuple(command), ended.code, measurement, footprint, found.silent, priced=bool(factors))
     for line in lines(summary):
         typer.echo(line, err=True)
     judgement = gate.judge(measurement) if gate is not None and ended.code == 0 else None

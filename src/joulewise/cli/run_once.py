@@ -81,13 +81,14 @@ def report_of(summary: Summary, timeline: Timeline, notes: Sequence[str] = ()) -
     measurement = summary.measurement
     began = datetime.fromtimestamp(measurement.began_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     title = shlex.join(summary.command)
+    nothing = () if measurement.devices or summary.silent else ("No device was found: joulewise doctor says why.",)
     return RunReport(
         title=title if len(title) <= 200 else f"{title[:199]}…",
         subtitle=f"{began}, {summary.ended}",
         measurement=measurement,
         timeline=timeline,
         figures=figures_of(summary.footprint),
-        notes=(*notes, *(f"Not measured: {reason}." for reason in summary.silent), *_READING),
+        notes=(*notes, *(f"Not measured: {reason}." for reason in summary.silent), *nothing, *_READING),
     )
 
 

@@ -31,6 +31,7 @@ class Summary:
         measurement: What was used.
         footprint: What that cost and emitted, if it was said what a kWh does.
         silent: Devices that are there and tell no energy, each with the reason.
+        priced: Whether it was said what a kWh costs or emits, even if that could not be used.
     """
 
     command: tuple[str, ...]
@@ -38,6 +39,7 @@ class Summary:
     measurement: Measurement
     footprint: Footprint | None = None
     silent: tuple[str, ...] = ()
+    priced: bool = False
 
     @property
     def ended(self) -> str:
@@ -60,7 +62,7 @@ def lines(summary: Summary) -> list[str]:
     devices_said = [f"{one.identity.uid}: " for one in measurement.devices]
     said += [one for one in measurement.warnings if not one.startswith(tuple(devices_said))]
     said += footprint_lines(summary.footprint) if summary.footprint is not None else []
-    said += [NO_FACTORS] if summary.footprint is None and both is not None else []
+    said += [NO_FACTORS] if summary.footprint is None and both is not None and not summary.priced else []
     said += [f"not measured: {reason}" for reason in summary.silent]
     if both is None and not measurement.devices:
         said.append("no device that tells energy was found; joulewise doctor says why")

@@ -38,7 +38,8 @@ def nvml(
     boards = boards_of(twins)
     library = build_nvml(os.environ)
     if not quiet:
-        typer.echo(f"joulewise: {len(twins)} GPUs of {device} are simulated", err=True)
+        verb = "GPUs of {} are" if len(twins) > 1 else "GPU of {} is"
+        typer.echo(f"joulewise: {len(twins)} {verb.format(device)} simulated", err=True)
     with tempfile.TemporaryDirectory(prefix="joulewise-nvml-") as folder:
         page = NvmlPage(Path(folder) / "page", len(twins))
         with NvmlBridge(twins, boards, page, clock):

@@ -50,7 +50,18 @@ def test_without_devices_the_program_runs_and_one_line_says_so(bare_machine, tmp
         "joulewise: no device that tells energy was found; joulewise doctor says why"
     ]
     assert json.loads((tmp_path / "json").read_text())["total"] is None
-    assert "No device told its energy" in (tmp_path / "html").read_text()
+    page = (tmp_path / "html").read_text()
+    assert "No device told its energy" in page
+    assert "No device was found: joulewise doctor says why." in page
+
+
+def test_prices_that_are_not_known_for_now_are_not_asked_for_again(bare_machine, tmp_path):
+    past = tmp_path / "past.csv"
+    past.write_text("# currency: EUR\nfrom,to,price_per_kwh\n2025-03-01T12:00Z,2025-03-01T13:00Z,0.08\n")
+    done = run(bare_machine, "true", options=("--device", "sim:v100", "--price", str(past)))
+    assert done.returncode == 0
+    assert "is not known; the table has" in done.stderr
+    assert "--price" not in done.stderr
 
 
 def test_a_device_that_is_not_there_is_refused_before_the_program_runs(bare_machine, tmp_path):
