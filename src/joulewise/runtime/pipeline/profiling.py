@@ -108,7 +108,9 @@ class Profiling:
         if self.measuring:
             self.iterations += 1
             word = self._learned(iteration, ticks, tick_sd_s, failure)
-            self._agree(self._together(lambda: self._exchange.gather(word)))
+            words = self._together(lambda: self._exchange.gather(word))
+            if words is not None:
+                self._agree(words)
         elif self.phase is Phase.PLAN:
             polled = self._polled() if self._exchange.rank == 0 else None
             answer = self._together(lambda: self._exchange.broadcast(polled))
@@ -124,7 +126,7 @@ class Profiling:
         except Exception as error:
             self.phase, self.asked = Phase.DONE, {}
             self.failure = f"other ranks cannot be reached: {error}".splitlines()[0]
-            raise
+            return None
 
     def _agree(self, words: Sequence[Word]) -> None:
         failed = [f"rank {rank}: {word.failure}" for rank, word in enumerate(words) if word.failure]
