@@ -9,8 +9,23 @@ def main() -> None:
     """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
     import typer  # noqa: PLC0415 (a library user who imports joulewise never pays for it)
 
-    from joulewise.cli import agent, calibrate, demo, devices, doctor, export, hub, plan, restore, run, sim, top, tune  # noqa: PLC0415
-    from joulewise.errors import JoulewiseError  # noqa: PLC0415
+    from joulewise.cli import (  # noqa: PLC0415
+        agent,
+        calibrate,
+        demo,
+        devices,
+        doctor,
+        export,
+        hub,
+        plan,
+        restore,
+        run,
+        sim,
+        top,
+        tune,
+        version,
+    )
+    from joulewise.errors import JoulewiseError, MissingExtraError  # noqa: PLC0415
 
     app = typer.Typer(
         name="joulewise",
@@ -20,6 +35,7 @@ def main() -> None:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
+    app.callback(help="Measure and cut the energy of machine-learning work.")(version.version_option)
     app.command("demo")(demo.demo)
     app.command("plan")(plan.plan)
     app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
@@ -36,7 +52,12 @@ def main() -> None:
     try:
         app()
     except JoulewiseError as error:
-        parts = [error.what, *(f"  {part}" for part in (error.seen, error.fix) if part)]
+        what = (
+            f"the extra {error.extra} is not installed\n  {error}"
+            if isinstance(error, MissingExtraError)
+            else error.what
+        )
+        parts = [what, *(f"  {part}" for part in (error.seen, error.fix) if part)]
         sys.stderr.write("error: " + "\n".join(parts) + "\n")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
