@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from joulewise.errors import UsageError
 from joulewise.measure.measurement import Measurement
 from joulewise.measure.meter import Meter
 from joulewise.measure.synchronise import Wait
@@ -83,6 +84,9 @@ class Steps(Generic[T]):
         synchronise: Which frameworks to wait for at the edges of each step; by default none, since that stalls their
             queues: only the first and last edge wait.
         name: For people.
+
+    Raises:
+        UsageError: If the number of samples is not above 0.
     """
 
     def __init__(
@@ -96,6 +100,10 @@ class Steps(Generic[T]):
         name: str = "step",
     ) -> None:
         """Nothing has run."""
+        if samples is not None and not callable(samples) and not samples > 0:
+            raise UsageError(
+                "a batch has samples", f"samples = {samples!r}", "give how many, or what tells it of a batch"
+            )
         self._meter, self._batches, self._samples = meter, batches, samples
         self._progress, self._synchronise, self.name = progress, synchronise, name
         self._kept: list[tuple[Window, float | None]] = []

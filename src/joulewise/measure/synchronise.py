@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from joulewise.errors import UsageError
+
 Wait = Callable[[], object]
 FRAMEWORKS = ("torch", "jax", "cupy")
 
@@ -24,6 +26,9 @@ def wait_for_work(wanted: bool | str | Wait | None = None) -> bool | None:
         True if all that were asked have finished; False if one could not be asked, or erred; None if there was nothing
         to wait for.
 
+    Raises:
+        UsageError: If a name is that of no framework that we know.
+
     Effects:
         Blocks. Never raises what a framework raises: an error of the user's own work comes up where he uses its result.
     """
@@ -31,6 +36,9 @@ def wait_for_work(wanted: bool | str | Wait | None = None) -> bool | None:
         return None
     if callable(wanted):
         return _asked(wanted)
+    if isinstance(wanted, str) and wanted not in FRAMEWORKS:
+        fix = f"name {', '.join(FRAMEWORKS)}, or give a callable that waits"
+        raise UsageError("this framework cannot be waited for", repr(wanted), fix)
     names = (wanted,) if isinstance(wanted, str) else FRAMEWORKS
     modules = sys.modules
     told = [_asked(_WAITS[name], modules[name]) for name in names if name in modules]

@@ -9,6 +9,7 @@ import pytest
 import joulewise as jw
 from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Kind
+from joulewise.errors import UsageError
 from joulewise.testing import FakeDevice
 
 COUNTED = (Kind.ENERGY_COUNTER, Kind.POWER_INSTANT)
@@ -27,6 +28,12 @@ def device(clock):
 @pytest.fixture
 def meter(device, clock):
     return jw.Meter([device], clock=clock)
+
+
+@pytest.mark.parametrize("samples", [0, -1, float("nan")])
+def test_batches_without_samples_are_refused(meter, samples):
+    with pytest.raises(UsageError, match="a batch has samples"):
+        meter.steps([1.0], samples=samples)
 
 
 def test_steps_tell_mean_spread_and_joules_per_sample(meter, device):

@@ -9,6 +9,7 @@ import pytest
 
 import joulewise as jw
 from joulewise.clock import VirtualClock
+from joulewise.errors import UsageError
 from joulewise.measure.synchronise import wait_for_work
 from joulewise.testing import FakeDevice
 from nvml_stage import run_python
@@ -95,6 +96,11 @@ def test_a_window_says_when_it_could_not(meter):
         meter.sleep(1.0)
     assert w.result().synchronised is False
     assert any("may not have finished" in one for one in w.warnings)
+
+
+def test_a_framework_that_nobody_knows_is_refused(meter):
+    with pytest.raises(UsageError, match="'pytorch'; name torch, jax, cupy"):
+        meter.begin("step", synchronise="pytorch")
 
 
 def test_false_waits_for_nothing():
