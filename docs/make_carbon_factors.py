@@ -34,7 +34,7 @@ def main(wheel: str) -> None:
         (row for row in rows if int(row["Year"]) >= OLDEST and float(row[VALUE]) > 0), key=lambda r: r["Code"]
     )
     lines = [
-        "# source: data of carbontracker, in the form of Our World in Data's (not named there)",
+        f"# source: the table in carbontracker {Path(wheel).name.split('-')[1]}, which looks like Our World in Data's",
         "# licence: CC BY 4.0",
         "# scope: lifecycle",
         f"# obtained: {MEMBER} of {Path(wheel).name}, by docs/make_carbon_factors.py",
