@@ -12,13 +12,12 @@ from joulewise.devices.selection import find_devices
 from joulewise.optimize.pipeline.plan import Plan
 from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.runtime.knob import Knob, find_tunable
+from joulewise.runtime.pipeline.adapter import PipelineAdapter, TorchPipeline
 from joulewise.runtime.pipeline.clock_setter import ClockSetter, Mark
 from joulewise.runtime.pipeline.engine import PipelineEngine
-from joulewise.runtime.pipeline.exchange import Alone, Exchange, GroupExchange
 from joulewise.runtime.pipeline.gauge import Gauge, HostGauge
 from joulewise.runtime.pipeline.plan_source import PlanningThread, PlanSource
 from joulewise.runtime.pipeline.profiling import Profiling
-from joulewise.runtime.pipeline.stage_hooks import hook_schedule, hook_stages, stages_of
 from joulewise.runtime.pipeline.sweep import SweepMaker
 from joulewise.runtime.ranks import devices_of_rank
 
@@ -38,11 +37,13 @@ def pipeline(
     gauge: Gauge | None = None,
     clock: Clock | None = None,
 ) -> PipelineEngine:
-    """Run a PyTorch pipeline schedule at the clocks of a plan that it makes by itself, and measure.
+    """Run a pipeline at the clocks of a plan that it makes by itself, and measure.
 
     Args:
         schedule: A schedule of ``torch.distributed.pipelining``, or this rank's stages; around iterations of stages
-            alone call `PipelineEngine.begin_iteration` and `PipelineEngine.end_iteration`.
+            alone call `PipelineEngine.begin_iteration` and `PipelineEngine.end_iteration`. For other engines an
+            adapter: `joulewise.runtime.pipeline.megatron.MegatronPipeline`,
+            `joulewise.runtime.pipeline.deepspeed.DeepSpeedPipeline`.
         device: This rank's devices, as text or as they are; by default what there is. Where a node's ranks see all of
             its devices, each takes its share.
         hub: Makes the plan; by default a thread of the first rank.
@@ -64,31 +65,29 @@ def pipeline(
         PermissionDeniedError: If we may not lock it.
 
     Effects:
-        Replaces methods of the schedule and its stages, not of their classes, until it is closed. Locks core clocks.
+        Replaces methods of the schedule and its stages, not of their classes, until it is closed; with an adapter, what
+        that one says. Locks core clocks.
     """
     clock = clock or MonotonicClock()
-    stages = stages_of(schedule)
+    adapter = schedule if isinstance(schedule, PipelineAdapter) else TorchPipeline(schedule)
     tunable = find_tunable(_devices(device, clock), Knob.CORE_CLOCK)
-    indices = [stage.stage_index for stage in stages]
     profiling = None
     if profile and plan is None:
         profiling = Profiling(
-            _exchange(stages, group),
+            adapter.exchange(group),
             hub if hub is not None else PlanningThread(slowdown),
             sweep,
             clocks_mhz=[int(candidate) for candidate in tunable.candidates],  # type: ignore[call-overload]
             gpus=len(tunable.devices),
-            name=type(schedule).__name__,
+            name=adapter.name,
         )
     gauge = gauge if gauge is not None else HostGauge(tunable.devices, clock)
     setter = ClockSetter(tunable, clock=clock)
-    engine = PipelineEngine(indices, setter, gauge, profiling, clock, mark=_marker(stages))
+    engine = PipelineEngine(adapter.stages, setter, gauge, profiling, clock, mark=_marker(adapter.accelerator))
     try:
         if plan is not None:
             engine.follow(plan)
-        engine.undo.append(hook_stages(stages, engine))
-        if callable(getattr(schedule, "step", None)):
-            engine.undo.append(hook_schedule(schedule, engine))
+        engine.undo.append(adapter.hook(engine))
     except BaseException:
         engine.close()
         raise
@@ -101,17 +100,11 @@ def _devices(device: str | Device | Sequence[Device] | None, clock: Clock) -> Se
     return [*device] if isinstance(device, Sequence) else [device]
 
 
-def _exchange(stages: Sequence[Any], group: Any) -> Exchange:
-    group = stages[0].group if group is None else group
-    return Alone() if stages[0].group_size == 1 and group is None else GroupExchange(group)
-
-
-def _marker(stages: Sequence[Any]) -> Callable[[], Mark] | None:
+def _marker(kind: str) -> Callable[[], Mark] | None:
     """What records an event behind the work that the host has handed to an accelerator so far."""
-    kind = getattr(stages[0].device, "type", "cpu")
     if kind not in ACCELERATORS:
         return None
-    import torch  # noqa: PLC0415 (the stages are there, so it is)
+    import torch  # noqa: PLC0415 (the pipeline is there, so it is)
 
     event_class = getattr(torch, kind).Event
 

@@ -4,9 +4,8 @@ Theory of operation. Whatever the schedule, PyTorch runs a microbatch through a 
 of the stage: ``forward_one_chunk``, ``backward_one_chunk`` (whole, or ``full_backward=False`` for the gradient by input
 alone) and ``backward_weight_one_chunk``; an overlapped pair of actions is two such calls in a row. So these methods of
 the stage *instances* are wrapped, and ``step`` of the schedule instance, which is an iteration. The user's model, the
-classes of PyTorch and all arguments and results stay as they are. Other engines call `EngineHooks.before` and
-`EngineHooks.after` around their own computations (Megatron-Core: ``forward_step`` and ``backward_step`` of its
-schedules; DeepSpeed: the entries of ``PipelineEngine._INSTRUCTION_MAP``).
+classes of PyTorch and all arguments and results stay as they are. Other engines are seen by other adapters
+(`joulewise.runtime.pipeline.adapter`).
 
 Metadata inference before the first iteration, and evaluation, compute forward passes, too. The former does not go
 through these methods; the latter is told from training by ``has_backward``, and left alone.
@@ -17,7 +16,7 @@ Source: torch/distributed/pipelining/stage.py and schedules.py of PyTorch 2.13; 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from joulewise.errors import UsageError
@@ -71,7 +70,7 @@ def hook_stages(stages: Sequence[Any], hooks: EngineHooks) -> Callable[[], None]
     for stage in stages:
         for name, instruction in zip(METHODS, _INSTRUCTIONS, strict=True):
             original = getattr(stage, name)
-            undo.append(_replace(stage, name, _hooked(original, stage, instruction, hooks)))
+            undo.append(replace(stage, name, _hooked(original, stage, instruction, hooks)))
 
     def undo_all() -> None:
         for act in reversed(undo):
@@ -86,20 +85,37 @@ def hook_schedule(schedule: Any, hooks: EngineHooks) -> Callable[[], None]:
     Returns:
         What takes the wrapping off again.
     """
-    step = schedule.step
+    return hook_iterations(schedule, "step", hooks, lambda arguments: bool(getattr(schedule, "_has_backward", True)))
 
-    @functools.wraps(step)
+
+def hook_iterations(
+    owner: Any, name: str, hooks: EngineHooks, training: Callable[[Mapping[str, Any]], bool]
+) -> Callable[[], None]:
+    """Wrap a function of an object or module: each call is an iteration.
+
+    Args:
+        owner: What has it.
+        name: Of the function.
+        hooks: Who is told.
+        training: Whether a call trains, by its keyword arguments.
+
+    Returns:
+        What takes the wrapping off again.
+    """
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
     def hooked(*args: Any, **kwargs: Any) -> Any:
-        hooks.begin_iteration(bool(getattr(schedule, "_has_backward", True)))
+        hooks.begin_iteration(training(kwargs))
         completed = False
         try:
-            result = step(*args, **kwargs)
+            result = original(*args, **kwargs)
             completed = True
             return result
         finally:
             hooks.end_iteration(completed)
 
-    return _replace(schedule, "step", hooked)
+    return replace(owner, name, hooked)
 
 
 def _full(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -138,8 +154,8 @@ def _hooked(original: Any, stage: Any, instruction: Callable[..., Instruction], 
     return hooked
 
 
-def _replace(owner: Any, name: str, method: Any) -> Callable[[], None]:
-    """Put a method on an instance; what is returned puts back what the instance had, if it still has ours."""
+def replace(owner: Any, name: str, method: Any) -> Callable[[], None]:
+    """Put a value on an instance or module; what is returned puts back what it had, if it still has ours."""
     had = vars(owner).get(name)
     setattr(owner, name, method)
 
