@@ -136,6 +136,8 @@ class _Doorkeeper:
 
         async def noted(message: Any) -> None:
             if message["type"] == "http.response.start":
+                if got > most:  # whoever reads bodies calls it 400
+                    message["status"] = 413
                 status[0] = message["status"]
             await send(message)
 
