@@ -5,8 +5,9 @@
 
 The wheel carries a table per country, for its latest year, in the form and under the names of the series "Carbon
 intensity of electricity" of Our World in Data (from Ember and the Energy Institute). The wheel does not name its
-source; that it is this series is our reading of it. Rows of before 2020 and rows of zero are left out: a figure over the life
-cycle is not zero, but a country that makes next to no power rounds to it. The page of the documentation is written too.
+source; that it is this series is our reading of it. Rows of before 2020 and rows of zero are left out: a figure over
+the life cycle is not zero, but a country that makes next to no power rounds to it. The page of the documentation is
+written too.
 """
 
 from __future__ import annotations
