@@ -19,15 +19,19 @@ from torch.distributed.pipelining import PipelineStage
 from torch.distributed.pipelining.schedules import get_schedule_class
 
 import joulewise as jw
+from file_device import FileState
 from joulewise.clock import MonotonicClock
 from joulewise.optimize.pipeline.replay import SwitchCost
 from joulewise.optimize.profiling.rank_sweep import SweepBudget
 from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.runtime.pipeline.gauge import HostGauge
 from joulewise.runtime.pipeline.plan_source import PlanningThread
+from joulewise.runtime.pipeline.profiling import Phase
 from joulewise.sim.torch_twin import TwinGauge, transformer_costs
+from joulewise.testing import FakeDevice
 
 VOCABULARY, WIDTH, LENGTH, LAYERS, MICROBATCHES = 32, 16, 8, 8, 8
+KILLED_AT = 3
 CHUNKS = {"Interleaved1F1B": 2, "ZBVZeroBubble": 2, "DualPipeV": 2}
 
 
@@ -85,10 +89,9 @@ def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stag
         return SweepPlan(operations, SweepBudget(iterations=options.probes))
 
     if options.mode == "file":
-        from file_device import file_device  # noqa: PLC0415 (lies beside this file)
-
         clock = MonotonicClock()
-        device = file_device(options.out / f"device-{rank}.json", clock)
+        state = FileState(options.out / f"device-{rank}.json")
+        device = FakeDevice(clock, uid=f"file-{rank}", state=state)
         return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep)
     twin = TwinGauge(
         transformer_costs(stages, scale=options.scale * ranks / stages),
@@ -101,6 +104,14 @@ def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stag
     )
     source = PlanningThread(switch=SwitchCost(penalty_j=options.penalty))
     return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=source)
+
+
+def await_plan(engine: Any) -> None:
+    """Let the planner have the processors, so that it takes no iterations."""
+    while engine is not None and engine.phase is Phase.PLAN and dist.get_rank() == 0:
+        if engine._profiling._source.poll() is not None:
+            return
+        MonotonicClock().sleep(0.01)
 
 
 def summary(engine: Any) -> dict[str, Any]:
@@ -120,7 +131,6 @@ def summary(engine: Any) -> dict[str, Any]:
         else dict(
             zip(("time_s", "energy_j"), map(float, default_of(source.plan.problem)), strict=True),
         ),
-        "clocks": [[str(one.computation), one.clock_mhz] for one in engine.iterations[-1].ran],
         "order": [
             f"{ran.computation.instruction}/{ran.computation.stage}/{ran.computation.microbatch}"
             for ran in engine.iterations[-1].ran
@@ -157,7 +167,7 @@ def main() -> None:
     losses: list[list[float]] = []
     for iteration in range(options.iterations):
         tokens = torch.randint(VOCABULARY, (MICROBATCHES, LENGTH), generator=generator)
-        if rank == options.kill and iteration == options.iterations // 2:
+        if rank == options.kill and iteration == KILLED_AT:
             os.kill(os.getpid(), signal.SIGKILL)
         optimizer.zero_grad()
         found: list[torch.Tensor] = []
@@ -165,6 +175,7 @@ def main() -> None:
         schedule.step(*arguments, target=tokens.roll(-1, 1) if stages - 1 in mine else None, losses=found)
         optimizer.step()
         losses.append([float(one.detach()) for one in found])
+        await_plan(engine)
     report = {"rank": rank, "losses": losses, **({} if engine is None else summary(engine))}
     if engine is not None:
         engine.close()
