@@ -36,6 +36,21 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A setting for each device, in the order of ranks and of each rank's devices, in place of one for all."""
+
+    settings: tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one device used: its energy [J], and how far two equal windows may read apart [J]."""
+
+    energy_j: float
+    resolution_j: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What happened: the answer to a `Probe`.
 
@@ -50,6 +65,7 @@ class Outcome:
         provenance: Whether the figures were measured, modelled or simulated.
         step_time_sd_s: Sample standard deviation of the time of single steps [s]; None if fewer than two were timed.
         void: Why the steps say nothing (thermal, power brake, clock not obeyed, device lost), or empty.
+        shares: What each device used, in the order of ranks and of each rank's devices; empty if not known.
     """
 
     setting: Hashable
@@ -61,6 +77,7 @@ class Outcome:
     provenance: Provenance
     step_time_sd_s: float | None = None
     void: str = ""
+    shares: tuple[Share, ...] = ()
 
 
 class Tuner(Protocol):

@@ -15,6 +15,7 @@ from joulewise.devices.capabilities import Capability, Kind
 from joulewise.devices.device import Device
 from joulewise.devices.settings import Setting, make, nearest_allowed, numbers, read_setting
 from joulewise.errors import CapabilityError, PermissionDeniedError, UsageError
+from joulewise.optimize.protocol import Apart
 
 STRIDE_W = 25.0
 """Distance of power limits that are tried at first [W], as in Zeus; tuners choose among them rather than sweep."""
@@ -53,15 +54,21 @@ class Tunable:
             nothing back: nothing is raised above what an operator allows.
         arms: Ranks at which an arm begins. Of two knobs each is lowered while the other is where it was found: the one
             that binds at an instant decides alone, so that lowering both adds little.
+        first: How many devices ranks before ours turn.
+        count: How many devices all ranks turn.
     """
 
     knob: Knob
     devices: tuple[Device, ...]
     candidates: tuple[Hashable, ...]
     arms: tuple[int, ...] = (0,)
+    first: int = 0
+    count: int = 0
 
     def settings(self, candidate: Hashable, device: Device) -> tuple[Setting, ...]:
-        """What one device is told for a candidate: the nearest that it takes."""
+        """What one device is told for a candidate, or for its part of one `Apart`: the nearest that it takes."""
+        if isinstance(candidate, Apart):
+            candidate = candidate.settings[self.first + self.devices.index(device)]
         values = candidate if isinstance(candidate, tuple) else (candidate,)
         told = []
         for kind, value in zip(KINDS[self.knob], values, strict=True):

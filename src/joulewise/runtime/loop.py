@@ -27,9 +27,10 @@ from joulewise.devices.obedience import CLOCK_STEP_MHZ
 from joulewise.devices.settings import Setting, numbers
 from joulewise.errors import JoulewiseError, RestoreError
 from joulewise.measure.energy import Energy, Method
+from joulewise.measure.measurement import Measurement
 from joulewise.measure.meter import Meter
 from joulewise.measure.window import Window
-from joulewise.optimize.protocol import Outcome, Probe, Tuner
+from joulewise.optimize.protocol import Outcome, Probe, Share, Tuner
 from joulewise.records import Provenance
 from joulewise.runtime.knob import Tunable
 from joulewise.runtime.pace import Pace
@@ -218,6 +219,7 @@ class TuningLoop:
             provenance=energy.provenance,
             step_time_sd_s=_sd_s(self._ends_ns),
             void=self._void,
+            shares=_shares(measured, self.tunable.devices),
         )
 
     def _disobedience(self, window: Window) -> str:
@@ -293,6 +295,13 @@ def slowest_switch_s(tunable: Tunable) -> float:
         for setting in tunable.settings(tunable.candidates[-1], device)
     ]
     return max(latencies, default=LATENCY_S)
+
+
+def _shares(measured: Measurement, devices: tuple[Device, ...]) -> tuple[Share, ...]:
+    """What each device used; none if one of them cannot tell."""
+    told = [measured.by_device[device.identity.uid].energy for device in devices]
+    known = tuple(Share(energy.energy_j, energy.resolution_j) for energy in told if energy is not None)
+    return known if len(known) == len(told) else ()
 
 
 def _sd_s(ends_ns: list[int]) -> float | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from joulewise.optimize.protocol import Outcome
+from joulewise.optimize.protocol import Outcome, Share
 
 PERIODS = 2.0
 """How many periods of the sensor a counted step lasts at least."""
@@ -66,4 +66,5 @@ class Pace:
             energy_lo_j=outcome.energy_lo_j * share,
             energy_hi_j=outcome.energy_hi_j * share,
             step_time_sd_s=None if sd_s is None else sd_s / self.group,
+            shares=tuple(Share(one.energy_j * share, one.resolution_j * share) for one in outcome.shares),
         )

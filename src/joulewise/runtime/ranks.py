@@ -13,6 +13,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from joulewise.devices.device import Device
@@ -73,7 +74,9 @@ class Ranks:
         earlier = {one for _, theirs, _ in ranks[: self.rank] for one in theirs}
         devices = tuple(one for one, name in zip(tunable.devices, named, strict=True) if name not in earlier)
         candidates, arms = next((theirs for _, _, theirs in ranks if theirs[0]), ((), (0,)))
-        return replace(tunable, devices=devices, candidates=candidates, arms=arms)
+        everybody = {one for _, theirs, _ in ranks for one in theirs}
+        count = len(everybody)
+        return replace(tunable, devices=devices, candidates=candidates, arms=arms, first=len(earlier), count=count)
 
     def reduce(self, outcome: Outcome) -> Outcome:
         """The outcome of all. Collective."""
@@ -99,6 +102,7 @@ def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
         energy_hi_j=math.fsum(one.energy_hi_j for one in outcomes),
         provenance=Provenance.weakest(one.provenance for one in outcomes),
         void=void,
+        shares=() if any(one.void for one in outcomes) else tuple(chain.from_iterable(one.shares for one in outcomes)),
     )
 
 

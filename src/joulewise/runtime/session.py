@@ -6,6 +6,7 @@ A `JobTuner` is told of steps and does the rest. Loops, callbacks and commands a
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,11 @@ from joulewise.devices.selection import find_devices
 from joulewise.errors import JoulewiseError
 from joulewise.frontier import Frontier
 from joulewise.measure.meter import Meter
+from joulewise.optimize.power.apart import ApartTuner
 from joulewise.optimize.power.effort import Effort
 from joulewise.optimize.power.goal import Goal
 from joulewise.optimize.power.tuner import PowerTuner
+from joulewise.optimize.protocol import Apart
 from joulewise.runtime.knob import KINDS, Knob, Tunable, find_tunable
 from joulewise.runtime.loop import Phase, TuningLoop, slowest_switch_s
 from joulewise.runtime.ranks import Ranks, devices_of_rank
@@ -93,13 +96,16 @@ class JobTuner:
         self._store = None if store is None else Path(store)
         known = None if self._store is None else load_record(self._store, self.tunable)
         self.note = "" if known is None else known.note
-        self.tuner = PowerTuner(
+        inner = PowerTuner(
             self.tunable.candidates,
             self._present_goal(),
             Effort(settle_s=0.0),  # the loop knows how long devices need
             known=None if known is None else known.frontier,
             arms=self.tunable.arms,
         )
+        count = self.tunable.count or len(self.tunable.devices)
+        are_ordered = len(self.tunable.arms) == 1
+        self.tuner: PowerTuner | ApartTuner = ApartTuner(inner, count) if count > 1 and are_ordered else inner
         self.meter = Meter(self.tunable.devices, clock=self.clock)
         self.loop = TuningLoop(
             self.tuner,
@@ -179,6 +185,9 @@ class JobTuner:
 
     def name(self, setting: Hashable) -> str:
         """A setting for people: its knob and numbers with units."""
+        if isinstance(setting, Apart):
+            many = Counter(setting.settings).most_common()
+            return ", ".join(f"{self.name(one)} on {times}" for one, times in many)
         values = setting if isinstance(setting, tuple) else (setting,)
         units = ("W" if kind in (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP) else "MHz" for kind in KINDS[self.tunable.knob])
         return f"{self.tunable.knob} {', '.join(f'{v:g} {unit}' for v, unit in zip(values, units, strict=True))}"

@@ -31,7 +31,7 @@ def demo(environ, *options, before=(), **more):
     ],
 )
 def test_a_simulated_node_is_tuned_and_says_that_it_is_simulated(bare_machine, tmp_path, node):
-    ran = demo(bare_machine, "--device", node, "--steps", "250", "-o", str(tmp_path / "a" / "b"))
+    ran = demo(bare_machine, "--device", node, "--steps", "600", "-o", str(tmp_path / "a" / "b"))
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = [line.split() for line in ran.stdout.splitlines()]
     assert ran.stdout.startswith("a simulated node trains: nothing here is measured on hardware\n")

@@ -25,7 +25,7 @@ faults = [Fault(Failure.LOST, start_s=20.0)] if rank == int(sys.argv[1]) else []
 devices = make_devices(sys.argv[2], clock, faults=faults, seed=rank)
 tuner = JobTuner(devices=devices, clock=clock)
 tuner.start()
-for _ in range(400):
+for _ in range(900):
     devices[rank].run(Kernel(0.2 + 0.02 * rank, 0.9))
     tuner.step()
 turned = [one.identity.uid for one in tuner.tunable.devices]
