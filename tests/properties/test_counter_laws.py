@@ -123,6 +123,19 @@ def test_counter_that_jumped_for_good_is_believed_again_after_a_while(powers_w, 
     assert {item.reason for item in counter.rejections} == {Reason.JUMP, Reason.REBASED}
 
 
+@given(st.lists(st.floats(1.0, MOST_W / 10), min_size=12, max_size=20), st.floats(5 * MOST_W, 100 * MOST_W))
+def test_what_jumped_up_is_not_counted_once_so_much_could_have_been_drawn(powers_w, jump_j):
+    clock, device = VirtualClock(), RawCounter()
+    counter = CleanCounter(device, clock, max_power_w=MOST_W)
+    device.raw_j = jump_j
+    for power_w in powers_w:
+        clock.sleep(1.0)
+        device.raw_j += power_w
+        last = counter.read()
+    assert last.epoch == 1
+    assert last.energy_j <= sum(powers_w) * (1 + 1e-6)
+
+
 def test_frozen_counter_is_noticed_once_and_thaws():
     clock, device = VirtualClock(), RawCounter(7.0)
     counter = CleanCounter(device, clock, max_power_w=MOST_W)

@@ -11,6 +11,8 @@ When readings go on rising from somewhere else, the counter has another zero poi
 known, so a new epoch begins: energy between readings of two epochs is not defined (`energy_between` says None). If what
 is read could have been counted from zero since the last good reading, it is a reset, and believed at the second rising
 reading; otherwise the counter is off, perhaps for a moment, and is believed only after ``REBASE_AFTER_S`` of rising.
+What jumped up is not taken back because the device could have drawn as much by now: after two ticks it could no longer
+have been a peak that was told early.
 """
 
 from __future__ import annotations
@@ -125,6 +127,7 @@ class CleanCounter:
         self._range_j = capability.maximum
         self.max_power_w = max_power_w or most_power_w(device)
         tick_s = capability.update_period_s or UNKNOWN_TICK_S
+        self._peak_s = 2 * tick_s
         self._slack_j = self.max_power_w * tick_s + (capability.resolution or 0.0)
         self._frozen_after_s = frozen_after_s or max(FROZEN_AFTER_S, 20 * tick_s)
         self._rejections: deque[Rejection] = deque(maxlen=KEPT_REJECTIONS)
@@ -132,6 +135,7 @@ class CleanCounter:
         self._good: tuple[int, float] | None = None
         self._candidate: tuple[int, float] | None = None  # where rejected readings began to rise steadily ...
         self._candidate_last: tuple[int, float] | None = None  # ... and how far they came
+        self._jumped = False
         self._moved_ns, self._frozen = 0, False
         self.read()
 
@@ -164,6 +168,8 @@ class CleanCounter:
         if self._good is None:
             return self._believe(at_ns, raw_j, 0.0, moved=True)
         step_j, reason = self._step(self._good, (at_ns, raw_j))
+        if reason is None and self._jumped_before(at_ns, raw_j):
+            reason = Reason.JUMP
         if reason is None:
             return self._believe(at_ns, raw_j, step_j, moved=step_j > 0)
         if reason is Reason.GAP:
@@ -187,11 +193,19 @@ class CleanCounter:
         back = raw_step_j < 0 or (self._range_j is not None and raw_step_j > self._range_j - most_j)
         return 0.0, Reason.BACKWARD if back else Reason.JUMP
 
+    def _jumped_before(self, at_ns: int, raw_j: float) -> bool:
+        """Whether a reading goes on from one that had jumped up, longer ago than a peak may be told early."""
+        start, last = self._candidate, self._candidate_last
+        if not self._jumped or start is None or last is None or (at_ns - start[0]) / 1e9 <= self._peak_s:
+            return False
+        return self._step(last, (at_ns, raw_j))[1] is None
+
     def _follow(self, good: tuple[int, float], reason: Reason, here: tuple[int, float]) -> CounterReading:
         """Reject a reading, unless such readings have risen steadily: then the counter has another zero point."""
         start, last = self._candidate, self._candidate_last
         if start is None or last is None or self._step(last, here)[1] is not None:
             self._candidate = self._candidate_last = here
+            self._jumped = reason is Reason.JUMP
             return self._reject(reason, *here)
         self._candidate_last = here
         risen_j, _ = self._step(start, here)
