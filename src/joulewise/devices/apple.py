@@ -162,7 +162,7 @@ class AppleDriver:
                 monitor,
                 str(parts["always"]),
                 tuple(parts["sometimes"]),
-                Identity(f"apple-{scope}", "apple", model, scope, driver=self.name),
+                Identity(f"apple-{scope}", "apple", model, scope, driver=self.name, modelled=True),
                 host.clock,
             )
             for scope, parts, model in known

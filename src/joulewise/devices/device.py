@@ -44,6 +44,7 @@ class Identity:
         driver_version: Version of the vendor's driver, if known.
         aliases: Other names of the same hardware, such as the UUID where ``uid`` is the PCI address: whoever is found
             by two drivers is one device, and people select by either.
+        modelled: Whether its figures come from the vendor's model of its activity, and not from a sensor.
     """
 
     uid: str
@@ -54,6 +55,7 @@ class Identity:
     driver: str = ""
     driver_version: str = ""
     aliases: tuple[str, ...] = ()
+    modelled: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,9 +64,10 @@ class Identity:
 
     @property
     def provenance(self) -> Provenance:
-        """What figures of it are worth: those of a twin must say wherever they are shown that they are simulated."""
-        simulated = self.vendor == SIMULATED or self.model.endswith(SIMULATED_MARK)
-        return Provenance.SIMULATED if simulated else Provenance.MEASURED
+        """What figures of it are worth: those of a twin, or of a model, must say so wherever they are shown."""
+        if self.vendor == SIMULATED or self.model.endswith(SIMULATED_MARK):
+            return Provenance.SIMULATED
+        return Provenance.MODELLED if self.modelled else Provenance.MEASURED
 
 
 class Device(Protocol):

@@ -14,6 +14,7 @@ from joulewise.measure.log import Log
 from joulewise.measure.measurement import DeviceEnergy
 from joulewise.measure.sampler import Sampler
 from joulewise.measure.trace import AROUND_NS, Trace, annotated
+from joulewise.records import Provenance
 
 NEAR_NS = 2_500_000_000
 
@@ -24,6 +25,8 @@ def device_energy(trace: Trace, begin_ns: int, end_ns: int) -> DeviceEnergy:
     try:
         energy = trace.energy(begin_ns, end_ns)
         energy = annotated(energy, doubts(trace, energy, begin_ns, end_ns))
+        if energy.provenance is Provenance.MODELLED:  # what is counted there was never sensed
+            energy = replace(energy, method=Method.MODELLED)
     except JoulewiseError as error:
         failure = str(error)
     return DeviceEnergy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import pytest
@@ -12,6 +13,10 @@ from joulewise.devices.capabilities import Kind
 from joulewise.devices.counter import CleanCounter
 from joulewise.devices.device import Host, Scope, top_level
 from joulewise.errors import CounterError, DeviceLostError, MissingExtraError
+from joulewise.measure.document import measurement_from_dict, measurement_to_dict
+from joulewise.measure.energy import Method
+from joulewise.measure.meter import Meter
+from joulewise.records import Provenance
 from joulewise.testing import check_driver
 from joulewise.testing.fake_apple import FakeZeusAppleSilicon
 
@@ -52,6 +57,17 @@ def test_chip_is_cpu_gpu_and_neural_engine_and_memory_is_apart(library, host, cl
     assert after[0] - before[0] == pytest.approx(8 * 10 + 12 * 10 + 1 * 10)
     assert after[1] - before[1] == pytest.approx(20)
     assert "modelled" in chip.capabilities[Kind.ENERGY_COUNTER].note
+    assert {one.identity.provenance for one in found} == {Provenance.MODELLED}
+
+
+def test_no_joule_of_a_model_looks_measured(library, host, clock):
+    meter = Meter(drive(library).find(host), clock=clock)
+    with meter.window("train") as window:
+        meter.sleep(30.0)
+    assert (window.method, window.provenance) == (Method.MODELLED, Provenance.MODELLED)
+    assert window.energy_j == pytest.approx(23 * 30, rel=0.2)
+    again = measurement_from_dict(json.loads(json.dumps(measurement_to_dict(window.result()))))
+    assert again.provenance is Provenance.MODELLED
 
 
 def test_batches_lose_nothing(library, host, clock):
