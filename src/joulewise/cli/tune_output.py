@@ -14,6 +14,7 @@ from joulewise.devices.capabilities import Kind
 from joulewise.errors import UsageError
 from joulewise.frontier.point import Point
 from joulewise.optimize.power.goal import Goal
+from joulewise.optimize.protocol import Apart
 from joulewise.records import Provenance
 from joulewise.runtime.knob import Tunable
 from joulewise.runtime.observe.watch import Watch
@@ -120,7 +121,7 @@ def _entry(point: Point | None) -> dict[str, Any] | None:
     if point is None:
         return None
     return {
-        "setting": point.setting,
+        "setting": list(point.setting.settings) if isinstance(point.setting, Apart) else point.setting,
         "step_s": point.time_s,
         "step_j": point.energy_j,
         "steps": point.samples,

@@ -12,6 +12,7 @@ from joulewise.errors import JoulewiseError, UsageError
 from joulewise.frontier import Point
 from joulewise.measure.meter import Meter
 from joulewise.measure.window import Window
+from joulewise.optimize.protocol import Apart
 from joulewise.runtime.knob import Knob
 from joulewise.runtime.session import JobTuner
 from joulewise.wire.hub import Rate
@@ -122,7 +123,8 @@ class TrialAccount:
                 max(0.0, epoch_j - own_steps * chosen.energy_j),
             )
         self._was_decided, self._last_step = tuner.is_decided, tuner.steps
-        return tuple(_rate(point, steps, self._extra) for point in points if point.time_s > 0) if steps else ()
+        alike = [point for point in points if point.time_s > 0 and not isinstance(point.setting, Apart)]
+        return tuple(_rate(point, steps, self._extra) for point in alike) if steps else ()
 
 
 def _rate(point: Point, steps: float, extra: tuple[float, float]) -> Rate:

@@ -165,8 +165,14 @@ class ApartTuner:
             self._forget()
 
     def points(self) -> tuple[Point, ...]:
-        """What was measured with all devices alike."""
-        return self.inner.points()
+        """What was measured of one step with all devices alike, and then at what was chosen apart."""
+        kept = self._kept
+        if not self._is_apart or kept is None:
+            return self.inner.points()
+        step_s, step_j = kept.time_s / kept.steps, kept.energy_j / kept.steps
+        sd_s = kept.step_time_sd_s or 0.0
+        apart = Point(step_s, step_j, self.best(), kept.provenance, kept.steps, sd_s, sd_s * step_j / step_s)
+        return (*self.inner.points(), apart)
 
     def frontier(self) -> Frontier | None:
         """The frontier with all devices alike."""
