@@ -21,17 +21,17 @@ from torch.distributed.pipelining.schedules import get_schedule_class
 import joulewise as jw
 from file_device import FileState
 from joulewise.clock import MonotonicClock
-from joulewise.optimize.pipeline.replay import SwitchCost
 from joulewise.optimize.profiling.rank_sweep import SweepBudget
 from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.runtime.pipeline.gauge import HostGauge
 from joulewise.runtime.pipeline.plan_source import PlanningThread
 from joulewise.runtime.pipeline.profiling import Phase
-from joulewise.sim.torch_twin import TwinGauge, transformer_costs
+from joulewise.sim.torch_twin import TwinGauge
 from joulewise.testing import FakeDevice
 
 VOCABULARY, WIDTH, LENGTH, LAYERS, MICROBATCHES = 32, 16, 8, 8, 8
 KILLED_AT = 3
+PLANNING = PlanningThread()
 CHUNKS = {"Interleaved1F1B": 2, "ZBVZeroBubble": 2, "DualPipeV": 2}
 
 
@@ -82,8 +82,8 @@ def make_schedule(name: str, rank: int, ranks: int) -> tuple[Any, list[int], int
     return kind(built[0] if single else built, MICROBATCHES, loss_fn=loss_of), mine, stages
 
 
-def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stages: int) -> Any:
-    rank, ranks = dist.get_rank(), dist.get_world_size()
+def engine_for(options: argparse.Namespace, schedule: Any) -> Any:
+    rank = dist.get_rank()
 
     def sweep(operations: Any) -> SweepPlan:
         return SweepPlan(operations, SweepBudget(iterations=options.probes))
@@ -92,30 +92,18 @@ def engine_for(options: argparse.Namespace, schedule: Any, mine: list[int], stag
         clock = MonotonicClock()
         state = FileState(options.out / f"device-{rank}.json")
         device = FakeDevice(clock, uid=f"file-{rank}", state=state)
-        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep)
-    twin = TwinGauge(
-        transformer_costs(stages, scale=options.scale * ranks / stages),
-        rank=rank,
-        ranks=ranks,
-        stages=stages,
-        local=mine,
-        store=dist.distributed_c10d._get_default_store(),
-        seed=rank,
-    )
-    source = PlanningThread(switch=SwitchCost(penalty_j=options.penalty))
-    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=source)
+        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep, hub=PLANNING)
+    twin = TwinGauge.beside(schedule, scale=options.scale)
+    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=PLANNING)
 
 
 def await_plan(engine: Any) -> None:
     """Let the planner have the processors, so that it takes no iterations."""
-    while engine is not None and engine.phase is Phase.PLAN and dist.get_rank() == 0:
-        if engine._profiling._source.poll() is not None:
-            return
+    while engine is not None and engine.phase is Phase.PLAN and dist.get_rank() == 0 and PLANNING.poll() is None:
         MonotonicClock().sleep(0.01)
 
 
 def summary(engine: Any) -> dict[str, Any]:
-    source = getattr(engine._profiling, "_source", None)
     plan = engine.plan
     return {
         "failure": engine.failure,
@@ -126,23 +114,11 @@ def summary(engine: Any) -> dict[str, Any]:
             for one in engine.iterations
         ],
         "plan": None if plan is None else {key: plan[key] for key in ("realised", "gap_frac", "switches")},
-        "default": None
-        if source is None or source.plan is None
-        else dict(
-            zip(("time_s", "energy_j"), map(float, default_of(source.plan.problem)), strict=True),
-        ),
         "order": [
             f"{ran.computation.instruction}/{ran.computation.stage}/{ran.computation.microbatch}"
             for ran in engine.iterations[-1].ran
         ],
     }
-
-
-def default_of(problem: Any) -> tuple[float, float]:
-    from joulewise.optimize.pipeline.replay import replay  # noqa: PLC0415
-
-    run = replay(problem, problem.top_clocks)
-    return run.time_s, run.total_energy_j
 
 
 def main() -> None:
@@ -151,7 +127,6 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=16)
     parser.add_argument("--mode", choices=("off", "twin", "file"), default="twin")
     parser.add_argument("--probes", type=int, default=6)
-    parser.add_argument("--penalty", type=float, default=2.0)
     parser.add_argument("--scale", type=float, default=8.0)
     parser.add_argument("--kill", type=int, default=-1, help="the rank that is killed after some iterations")
     parser.add_argument("--out", type=Path, required=True)
@@ -163,7 +138,7 @@ def main() -> None:
     held = schedule._stages if hasattr(schedule, "_stages") else [schedule._stage]
     optimizer = torch.optim.Adam([p for stage in held for p in stage.submod.parameters()], lr=1e-2)
     generator = torch.Generator().manual_seed(1)
-    engine = None if options.mode == "off" else engine_for(options, schedule, mine, stages)
+    engine = None if options.mode == "off" else engine_for(options, schedule)
     losses: list[list[float]] = []
     for iteration in range(options.iterations):
         tokens = torch.randint(VOCABULARY, (MICROBATCHES, LENGTH), generator=generator)

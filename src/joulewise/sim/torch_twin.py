@@ -24,7 +24,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Kind
@@ -37,6 +37,7 @@ from joulewise.errors import UsageError
 from joulewise.records import Instruction, Provenance
 from joulewise.runtime.pipeline.computation import Act, Computation
 from joulewise.runtime.pipeline.gauge import READS_PER_TICK, Tick
+from joulewise.runtime.pipeline.stage_hooks import stages_of
 
 Costs = Callable[[int, Instruction], Kernel | None]
 """What a stage's computation is to a twin; None for nothing at all."""
@@ -128,6 +129,28 @@ class TwinGauge:
         self._shown_j, self._begin_j = 0.0, 0.0
         self.clock.watch = self._watch
 
+    @classmethod
+    def beside(cls, schedule: Any, *, chip: str = "a100", scale: float = 1.0) -> Self:
+        """The twin of this rank of a schedule of torch.distributed.pipelining, with the stages of a transformer.
+
+        Args:
+            schedule: The schedule, or this rank's stages.
+            chip: The model of the GPU.
+            scale: Length of a rank's share of the model, relative to one of eight ranks of GPT-3 175B.
+        """
+        stages = stages_of(schedule)
+        first = stages[0]
+        return cls(
+            transformer_costs(first.num_stages, chip=chip, scale=scale * first.group_size / first.num_stages),
+            rank=first.group_rank,
+            ranks=first.group_size,
+            stages=first.num_stages,
+            local=[stage.stage_index for stage in stages],
+            store=store_of_job(),
+            chip=chip,
+            seed=first.group_rank,
+        )
+
     def open(self, *, profiling: bool) -> int:
         """See `Gauge`."""
         self._iteration += 1
@@ -205,6 +228,14 @@ class TwinGauge:
         if reading.energy_j > self._shown_j:
             self._ticks.append(Tick("twin", reading.at_ns - self._poll_ns // 2, reading.energy_j))
             self._shown_j = reading.energy_j
+
+
+def store_of_job() -> Store:
+    """The store at which the ranks of this job of torch.distributed met."""
+    from torch.distributed import PrefixStore, distributed_c10d  # noqa: PLC0415 (optional, and slow to import)
+
+    store: Store = PrefixStore("joulewise", distributed_c10d._get_default_store())
+    return store
 
 
 def transformer_costs(stages: int, *, chip: str = "a100", scale: float = 1.0) -> Costs:

@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol
 from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.apply import Applied, apply, restore_all
 from joulewise.devices.capabilities import Kind
+from joulewise.devices.device import Lent
 from joulewise.devices.exit import restore_on_exit
 from joulewise.devices.journal import Journal
 from joulewise.errors import RestoreError
@@ -176,7 +177,9 @@ class ClockSetter:
             try:
                 handle.restore()
             except RestoreError as error:
-                self._unrestored.append(error)
+                device = handle.device
+                if not isinstance(device, Lent) or device.holds(handle.setting.kind):  # else its lender puts it back
+                    self._unrestored.append(error)
             except Exception as error:  # the thread must live: others wait for it
                 fix = "look at the device, then run joulewise restore"
                 self._unrestored.append(RestoreError("a clock could not be put back", repr(error), fix))

@@ -97,6 +97,7 @@ class HostGauge:
 
     def open(self, *, profiling: bool) -> int:
         """See `Gauge`."""
+        self._stop_poll()  # of an iteration that failed
         self._profiling = profiling
         self._begin_j = self._read_j()
         if profiling and self._counters:
@@ -116,10 +117,7 @@ class HostGauge:
     def close(self) -> tuple[int, float | None]:
         """See `Gauge`."""
         end_ns = self._edge_ns()
-        if self._poller is not None:
-            self._end_poll.set()
-            self._poller.join()
-            self._poller = None
+        self._stop_poll()
         begin_j, end_j = self._begin_j, self._read_j()
         return end_ns, None if begin_j is None or end_j is None else end_j - begin_j
 
@@ -128,6 +126,12 @@ class HostGauge:
         with self._lock:
             taken, self._ticks = self._ticks, []
         return taken
+
+    def _stop_poll(self) -> None:
+        if self._poller is not None:
+            self._end_poll.set()
+            self._poller.join()
+            self._poller = None
 
     def _edge_ns(self) -> int:
         if self._profiling:
