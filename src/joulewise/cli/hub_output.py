@@ -46,7 +46,8 @@ def job_text(job: Job, trials: Sequence[TrialRow]) -> str:
         head.append(f"began with what {job.parent} knew")
     rows = [("trial", "size", "end", "epochs", "time s", "energy J", "why this size")]
     for row in trials:
-        energy = f"{row.energy_j:.6g}" + (" (simulated)" if row.provenance == "simulated" else "")
+        energy = f"{row.energy_j:.6g}" if row.energy_j else "-"  # nothing tells it
+        energy += " (simulated)" if row.provenance == "simulated" else ""
         end = row.end or "open"
         rows.append(
             (str(row.number), str(row.batch_size), end, f"{row.epochs:g}", f"{row.time_s:.6g}", energy, row.reason)
@@ -85,7 +86,8 @@ def frontier_table(frontier: Frontier) -> str:
     for point in frontier:
         size, limit_w = point.setting if isinstance(point.setting, tuple) else (point.setting, None)
         limit = "-" if limit_w is None else f"{limit_w:g}"
-        rows.append((f"{point.time_s:.6g}", f"{point.energy_j:.6g}", str(size), limit, str(point.provenance)))
+        energy = f"{point.energy_j:.6g}" if point.energy_j else "-"
+        rows.append((f"{point.time_s:.6g}", energy, str(size), limit, str(point.provenance)))
     return _aligned(rows)
 
 

@@ -82,7 +82,6 @@ def test_what_is_no_export_is_refused_and_nothing_of_the_job_is_written(hub, tmp
     fill(hub, [("a", 2, 0.95, 10.0), ("a", 3, 0.95, 10.0)])
     lines = list(export_lines(hub.store))
     kinds = [json.loads(line).get("row") for line in lines]
-    event = len(lines) - 1
     wrong = {
         "nothing": [],
         "another file": ["{}"],
@@ -93,7 +92,10 @@ def test_what_is_no_export_is_refused_and_nothing_of_the_job_is_written(hub, tmp
         "missing trial": [line for place, line in enumerate(lines) if place != kinds.index("trial")],
         "unknown row": spoilt(lines, 1, row="x"),
         "unknown field": spoilt(lines, kinds.index("trial"), strange=1),
-        "other history": spoilt(lines, event, body=json.loads(lines[event])["body"] | {"epochs": 7.0}),
+        "another policy": spoilt(lines, 1, policy=lines[1]),
+        "of another job": spoilt(
+            lines, 1, policy=json.loads(lines[1])["policy"].replace('"default":16', '"default":8')
+        ),
         "not utf": [lines[0], "\x00"],
     }
     for name, broken in wrong.items():
