@@ -35,7 +35,7 @@ try:
 except Exception as error:
     left = str(error)
 limits = [] if faults else [one.read_power_limit_w() for one in devices]
-points = [(point.setting, point.time_s, point.energy_j) for point in tuner.tuner.points()]
+points = [(repr(point.setting), point.time_s, point.energy_j) for point in tuner.tuner.points()]
 print(json.dumps({"rank": rank, "turned": turned, "choice": repr(tuner.choice), "decided": tuner.is_decided,
                   "failure": tuner.failure, "points": points, "limits": limits, "left": left}))
 dist.destroy_process_group()
