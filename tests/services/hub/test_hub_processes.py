@@ -106,6 +106,12 @@ CAMPAIGN = pytest.mark.skipif(
 )
 
 
+def test_text_that_a_database_cannot_hold_is_the_clients_mistake(store):
+    with serving(store) as server:
+        assert server.ask("GET", "/v1/jobs/%00")[0] in (404, 422)
+        assert server.ask("POST", "/v1/jobs/x/trials/%00/heartbeat")[0] in (404, 422)
+
+
 @pytest.mark.parametrize(
     ("clients", "trials", "kills"), [(16, 300, 4), pytest.param(64, 10_000, 20, marks=CAMPAIGN)], ids=["short", "long"]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -143,6 +144,16 @@ def test_what_people_type(server, store, job, tmp_path):
     assert "no such store" in run("jobs", "--store", tmp_path / "nothing.db", code=2)
     assert not (tmp_path / "nothing.db").exists()
     assert "no such job" in run("show", "nobody", "--store", store, code=2)
+
+
+def test_schemathesis_finds_no_server_error(tmp_path):
+    pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install schemathesis")
+    with serving(tmp_path / "jobs.db") as server:
+        words = ["run", f"{server.url}/openapi.json", "--max-examples", "25", "-c", "not_a_server_error"]
+        words += ["--exclude-path-regex", "/import$", "--phases", "examples,coverage,fuzzing"]
+        command = [sys.executable, "-m", "schemathesis.cli", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_open_to_others_without_tokens_is_refused(tmp_path):

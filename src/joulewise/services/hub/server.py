@@ -27,7 +27,7 @@ try:
     from fastapi import FastAPI, Request
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse, PlainTextResponse
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DataError, DBAPIError
     from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 except ImportError:
     raise MissingExtraError("hub") from None
@@ -107,6 +107,8 @@ def _refuse_unread(request: Request, error: Exception) -> JSONResponse:
 
 
 def _defer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DataError):  # text that the database cannot hold, such as a zero byte
+        return _refuse(request, UsageError("this request is not usable", str(error.orig)[:200], "leave that out"))
     kind = type(getattr(error, "orig", None) or error).__name__
     parts = {"error": "JoulewiseError", "what": "the database cannot be reached", "seen": kind, "fix": "try again"}
     return JSONResponse({"detail": parts}, 503, {"Retry-After": "1"})
