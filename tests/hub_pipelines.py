@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections import deque
+
+import numpy as np
+
+from joulewise.clock import VirtualClock
+from joulewise.errors import UsageError
+from joulewise.jobs.database import Database
+from joulewise.jobs.hub import NotFoundError
+from joulewise.optimize.pipeline.replay import replay
 from joulewise.optimize.pipeline.schedules import make_schedule
-from joulewise.wire.pipeline_hub import PipelineJob, PipelineProfile, RankProfile
+from joulewise.pipelines.assembly import assemble
+from joulewise.pipelines.hub import PipelineHub
+from joulewise.pipelines.planning import plan_job
+from joulewise.records import Instruction, Provenance, Reading
+from joulewise.runtime.hub_client import HubAwayError, RefusedError, UnknownToHubError
+from joulewise.runtime.pipeline.computation import Computation, Iteration
+from joulewise.runtime.pipeline.portrait import Portrait
+from joulewise.wire.pipeline_hub import Orders, PipelineJob, PipelineProfile, RankProfile, open_record
 
 CLOCKS_MHZ = (810, 960, 1110, 1260, 1410)
 TOP_MHZ = CLOCKS_MHZ[-1]
@@ -33,3 +50,112 @@ def a_profile(
         order_of_rank = [(one.stage, str(one.instruction), one.microbatch) for one in steps]
         found.append(RankProfile(tuple(order_of_rank), tuple(readings), tuple(waits), provenance="simulated"))
     return PipelineProfile(generation, schedule, tuple(found))
+
+
+class NearHub:
+    """A hub in this process, on a real database; it can be away."""
+
+    def __init__(self, where, clock=None):
+        clock = clock or VirtualClock()
+        self.hub = PipelineHub(Database(where), clock, lambda: clock.now_ns() * 1e-9)
+        self.away = False
+
+    def close(self):
+        self.hub.store.database.close()
+
+    def _reach(self, act):
+        if self.away:
+            raise HubAwayError("the hub cannot be asked", "away", "wait")
+        try:
+            return act()
+        except NotFoundError as error:
+            raise UnknownToHubError(error.what, error.seen, error.fix) from error
+        except HubAwayError:
+            raise
+        except UsageError as error:
+            raise RefusedError(error.what, error.seen, error.fix) from error
+
+    def describe(self, job_id, job):
+        return self._reach(lambda: self.hub.describe(job_id, job))
+
+    def upload(self, job_id, profile):
+        return self._reach(lambda: self.hub.hear_profile(job_id, profile))
+
+    def beat(self, job_id, beat):
+        return self._reach(lambda: open_record(Orders, json.loads(self.hub.hear_beat(job_id, beat))))
+
+    def schedule(self, job_id, plan, rank):
+        return self._reach(lambda: json.loads(self.hub.schedule(job_id, plan, rank)))
+
+    def plan(self):
+        """Plan what is to be planned, here and now."""
+        while (claimed := self.hub.claim("test")) is not None:
+            state, job, profile = claimed
+            made = plan_job(open_record(PipelineJob, job), open_record(PipelineProfile, profile))
+            self.hub.end_planning(state, "test", made, "")
+
+
+class Replica:
+    """A pipeline that trains in virtual time, by the plan that it was told: all ranks in one, as a link sees them."""
+
+    def __init__(self, profile, slowdown=1.0):
+        self.problem, self.slowdown = assemble(profile), slowdown
+        self.iterations, self.followed = deque(maxlen=100), {}
+
+    def step(self):
+        """One iteration, as every rank saw it."""
+        clocks = {
+            (step["stage"], step["operation"], step["microbatch"]): step["clock_mhz"]
+            for document in list(self.followed.values())
+            for one in document["ranks"]
+            for step in one["steps"]
+        }
+        operations = self.problem.schedule.operations
+        rows = [
+            self.problem.tables[kind].row_of(clocks.get((o.stage, str(o.instruction), o.microbatch), TOP_MHZ))
+            for o, kind in zip(operations, self.problem.kind.tolist(), strict=True)
+        ]
+        run = replay(self.problem, np.array(rows, dtype=np.int16))
+        self.time_s = run.time_s * self.slowdown
+        planned, begin_ns = bool(clocks), 0
+        energy_j = run.total_energy_j / self.problem.schedule.ranks
+        end_ns = round(self.time_s * 1e9)
+        self.iterations.append(
+            Iteration(
+                self.iterations[-1].number + 1 if self.iterations else 0,
+                begin_ns,
+                end_ns,
+                (),
+                energy_j,
+                Provenance.SIMULATED,
+                planned,
+            )
+        )
+
+
+class Rank:
+    """One process of a replica."""
+
+    def __init__(self, replica, rank):
+        self.replica, self.rank = replica, rank
+
+    @property
+    def iterations(self):
+        return self.replica.iterations
+
+    def follow(self, plan):
+        self.replica.followed[self.rank] = plan
+
+
+def portraits(profile):
+    """A profile as a runtime hands it over."""
+    return [
+        Portrait(
+            tuple(Computation(stage, Instruction(i), microbatch) for stage, i, microbatch in one.order),
+            tuple(Reading(stage, Instruction(i), *rest) for stage, i, *rest in one.readings),
+            dict(one.waits),
+            one.gpus,
+            Provenance(one.provenance),
+        )
+        for one in profile.ranks
+    ]

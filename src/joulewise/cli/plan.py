@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from joulewise.cli.plan_live import show_live
+
 if TYPE_CHECKING:
     from joulewise.optimize.pipeline.problem import PipelineProblem
     from joulewise.optimize.pipeline.solver import Solver
@@ -43,6 +45,14 @@ def plan(
     smooth: Annotated[bool, typer.Option("--smooth", help="Plan on convex fits of noisy readings.")] = False,
     solver: Annotated[str, typer.Option(help="auto, sweep (exact kernel) or highs (linear programs).")] = "auto",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for plan.json, frontier.json, report.html.")],
+    live: Annotated[
+        str | None,
+        typer.Option(
+            help="Plan nothing: show a running job, by the URL of its hub or of its page there.",
+            is_eager=True,
+            callback=show_live,
+        ),
+    ] = None,
 ) -> None:
     """Plan a clock for every forward and backward computation of a pipeline-parallel training iteration."""
     from joulewise.cli import plan_output, plan_progress  # noqa: PLC0415 (--help needs none of this)

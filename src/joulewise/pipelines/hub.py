@@ -24,7 +24,7 @@ from joulewise.pipelines import core
 from joulewise.pipelines.detection import Detector
 from joulewise.pipelines.planning import Plans
 from joulewise.pipelines.state import JobState
-from joulewise.pipelines.store import PLANS, PROFILE, PipelineStore, Savings
+from joulewise.pipelines.store import PLANS, PROFILE, PipelineStore, Savings, Who
 from joulewise.wire.pipeline_hub import (
     Baseline,
     Beat,
@@ -51,12 +51,14 @@ class Held:
         plans: Those of its planned round, or None.
         detector: Watches its replicas under these plans.
         heard: The last beat of each process since it was written down, with when.
+        written: The session of each process that was written down.
     """
 
     def __init__(self, state: JobState, plans: Plans | None, detector: Detector) -> None:
         """Work out what each straggler is to follow."""
         self.state, self.plans, self.detector = state, plans, detector
-        self.heard: dict[tuple[int, int, int], tuple[float, Beat]] = {}
+        self.heard: dict[Who, tuple[float, Beat]] = {}
+        self.written: dict[Who, str] = {}
         self._orders: dict[tuple[int, int], tuple[Orders, bytes]] = {}
         self._factors = core.factors_of(state)
 
@@ -257,7 +259,7 @@ class PipelineHub:
         for job_id, held in list(self._held.items()):
             heard = dict(held.heard)
             if heard:
-                self.store.write_beats(job_id, held.state.generation, heard.values())
+                self.store.write_beats(job_id, held.state.generation, heard.values(), held.written)
                 for who, what in heard.items():
                     if held.heard.get(who) is what:
                         del held.heard[who]
@@ -333,7 +335,7 @@ class PipelineHub:
             detector = held.detector if held is not None and same else Detector()
             after = Held(state, plans, detector)
             if held is not None and held.state.generation == state.generation:
-                after.heard = held.heard
+                after.heard, after.written = held.heard, held.written
             self._held[job_id] = after
             return after
 

@@ -20,6 +20,9 @@ PROFILE, PLANS = "profile", "plans"
 KEPT_ROUNDS = 2
 """Rounds whose documents are kept: one to follow, and one that is planned."""
 SUMMED = ("counted", "used_j", "unplanned_j")
+PLACE = ("replica", "rank", "member")
+Who = tuple[int, int, int]
+"""Replica, rank and member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,34 +133,50 @@ class PipelineStore:
 
     # --- processes
 
-    def write_beats(self, job: str, generation: int, beats: Iterable[tuple[float, Beat]]) -> None:
-        """Keep the last beat of each process of a generation, with when it was heard [s since 1970, UTC].
+    def write_beats(
+        self, job: str, generation: int, beats: Iterable[tuple[float, Beat]], written: dict[Who, str]
+    ) -> None:
+        """Keep the last beat of each process of a generation.
 
-        Thousands at once, so rows are read and written in bulk.
+        Thousands at once, so rows are written in bulk, and read only where a session is new to us.
+
+        Args:
+            job: The job.
+            generation: Its generation.
+            beats: When each was heard [s since 1970, UTC], and what.
+            written: The session of each process that was written before; brought up to date.
         """
         mine = sa.and_(PROCESSES.c.pipeline == job, PROCESSES.c.generation == generation)
+        place = [PROCESSES.c[name] == sa.bindparam(f"at_{name}") for name in PLACE]
+        ours = [(heard_at, beat, (beat.replica, beat.rank, beat.member)) for heard_at, beat in beats]
+        unknown = [one for one in ours if written.get(one[2]) != one[1].session]
         with self.database.writing() as connection:
-            rows = connection.execute(sa.select(PROCESSES).where(mine)).mappings()
-            known = {(row["replica"], row["rank"], row["member"]): row for row in rows}
             fresh, changed = [], []
-            for heard_at, beat in beats:
-                row = known.get((beat.replica, beat.rank, beat.member))
-                values = _values(beat, heard_at)
-                if row is None:
-                    place = {"pipeline": job, "generation": generation}
-                    who = {"replica": beat.replica, "rank": beat.rank, "member": beat.member}
-                    fresh.append(place | who | values | {f"past_{name}": 0 for name in SUMMED})
-                elif row["session"] != beat.session or beat.iterations >= row["iterations"]:
-                    is_new = row["session"] != beat.session
-                    past = {f"past_{name}": row[f"past_{name}"] + (row[name] if is_new else 0) for name in SUMMED}
-                    changed.append(
-                        {"at_replica": beat.replica, "at_rank": beat.rank, "at_member": beat.member} | values | past
-                    )
+            if unknown:
+                rows = connection.execute(sa.select(PROCESSES).where(mine)).mappings()
+                known = {(row["replica"], row["rank"], row["member"]): row for row in rows}
+                for heard_at, beat, who in unknown:
+                    row = known.get(who)
+                    if row is None:
+                        past = {f"past_{name}": 0 for name in SUMMED}
+                        names = {"pipeline": job, "generation": generation}
+                        fresh.append(names | dict(zip(PLACE, who, strict=True)) | _values(beat, heard_at) | past)
+                    elif row["session"] != beat.session:
+                        past = {f"past_{name}": row[f"past_{name}"] + row[name] for name in SUMMED}
+                        changed.append(_at(who) | _values(beat, heard_at) | past)
             if fresh:
                 connection.execute(sa.insert(PROCESSES), fresh)
             if changed:
-                who_is = [PROCESSES.c[name] == sa.bindparam(f"at_{name}") for name in ("replica", "rank", "member")]
-                connection.execute(sa.update(PROCESSES).where(mine, *who_is), changed)
+                connection.execute(sa.update(PROCESSES).where(mine, *place), changed)
+            same = [
+                _at(who) | _values(beat, heard_at) | {"at_session": beat.session, "at_iterations": beat.iterations}
+                for heard_at, beat, who in ours
+            ]
+            if same:
+                newer = PROCESSES.c.iterations <= sa.bindparam("at_iterations")
+                session = PROCESSES.c.session == sa.bindparam("at_session")
+                connection.execute(sa.update(PROCESSES).where(mine, *place, session, newer), same)
+        written.update({who: beat.session for _, beat, who in ours})
 
     def savings(self, job: str, generation: int) -> Savings:
         """Of all processes of a job, in all generations; processes are counted in this one."""
@@ -186,6 +205,10 @@ class PipelineStore:
         with self.database.reading() as connection:
             rows = connection.execute(sa.select(PROCESSES).where(which).order_by(c.replica)).mappings()
             return [dict(row) for row in rows]
+
+
+def _at(who: Who) -> dict[str, Any]:
+    return {f"at_{name}": value for name, value in zip(PLACE, who, strict=True)}
 
 
 def _values(beat: Beat, heard_at: float) -> dict[str, Any]:

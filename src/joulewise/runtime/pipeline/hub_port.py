@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from joulewise.errors import UsageError
 from joulewise.runtime.hub_client import HttpHub, HubAwayError
+from joulewise.wire.envelope import open_envelope
 from joulewise.wire.pipeline_hub import PATH, Beat, Orders, PipelineJob, PipelineProfile, dump_record, open_record
 
 
@@ -48,6 +49,19 @@ class HttpPipelineHub(HttpHub):
         if not isinstance(found, Mapping):
             raise HubAwayError("the hub gave no usable answer", type(found).__name__, "check its address")
         return found
+
+    def show(self, job_id: str) -> Mapping[str, Any]:
+        """A job as it stands: a document of `joulewise.pipelines.view`.
+
+        Raises:
+            UsageError: If the hub answers with something else.
+            HubAwayError: If it cannot be asked.
+        """
+        return open_envelope(self._call("GET", _path(job_id), None), "pipeline_view", 1)
+
+    def jobs(self) -> Sequence[Mapping[str, Any]]:
+        """Id, name and phase of all jobs, the latest first."""
+        return list(self._call("GET", PATH, None))
 
     def _orders(self, method: str, path: str, body: Mapping[str, Any]) -> Orders:
         answer = self._call(method, path, body)

@@ -45,9 +45,9 @@ def frontier_svg(view: Mapping[str, Any]) -> str:
     for kind, time_s, energy_j, label in marks:
         x, y = x_of(time_s), y_of(energy_j)
         parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="6"/>')
-        parts.append(_label(x, _free(y, taken), label))
+        parts.append(_label(x, _free(max(TOP, y - 2 * APART), taken), label))
     if is_waited:
-        parts.append(_label(x_of(wall_s), _free(TOP + 10.0, taken), "the slowest replica"))
+        parts.append(_label(x_of(wall_s), _free(TOP + 2.0 * APART, taken), "the slowest replica"))
     return "".join([*parts, "</svg>"])
 
 

@@ -22,10 +22,11 @@ body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,s
 main{max-width:60rem;margin:0 auto;padding:1rem}
 h1{font-size:1.4rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.4rem 0 .3rem}p{margin:.3rem 0}
 .dim,small{color:var(--dim)}.tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:1rem 0}
-.tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .9rem;min-width:9rem}
+.tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .9rem;min-width:7rem}
 .tile b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}
 .warn{border-left:4px solid var(--top);padding-left:.7rem}
-svg{width:100%;height:auto}svg text{fill:var(--ink);font-size:13px}svg .tick{fill:var(--dim);font-size:12px}
+svg{width:100%;height:auto}svg text{fill:var(--ink);font-size:13px;
+paint-order:stroke;stroke:var(--paper);stroke-width:4px}svg .tick{fill:var(--dim);font-size:12px}
 .grid{stroke:var(--line)}.plans{fill:none;stroke:var(--plan);stroke-width:2.5}.current{fill:var(--now)}
 .top{fill:var(--top)}.wall{stroke:var(--wall);stroke-width:2;stroke-dasharray:6 4}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
@@ -104,7 +105,7 @@ def list_page(states: Sequence[JobState]) -> str:
 
 def _tiles(view: Mapping[str, Any]) -> str:
     current, savings = view["current"], view["savings"]
-    tiles = [("phase", _PHASES[view["phase"]].partition(":")[0], "")]
+    tiles = [("phase", view["phase"], "")]
     if current is not None:
         seen = current["seen_time_s"]
         tiles.append(("iteration, planned", f"{current['time_s']:.4g} s", current["provenance"]))
@@ -137,7 +138,7 @@ def _stragglers(stragglers: Sequence[Mapping[str, Any]]) -> str:
         for one in stragglers
     ]
     head = (
-        '<tr><th>replica</th><th class="number">times as long</th><th>known by being</th><th>reason</th>'
+        '<tr><th>replica</th><th class="number">times as long</th><th>how we know</th><th>reason</th>'
         '<th class="number">for</th><th>its plan</th></tr>'
     )
     return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
