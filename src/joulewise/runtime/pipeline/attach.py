@@ -16,6 +16,7 @@ from joulewise.runtime.pipeline.adapter import PipelineAdapter, TorchPipeline
 from joulewise.runtime.pipeline.clock_setter import ClockSetter, Mark
 from joulewise.runtime.pipeline.engine import PipelineEngine
 from joulewise.runtime.pipeline.gauge import Gauge, HostGauge
+from joulewise.runtime.pipeline.hub_link import HubLink
 from joulewise.runtime.pipeline.plan_source import PlanningThread, PlanSource
 from joulewise.runtime.pipeline.profiling import Profiling
 from joulewise.runtime.pipeline.sweep import SweepMaker
@@ -46,7 +47,8 @@ def pipeline(
             `joulewise.runtime.pipeline.deepspeed.DeepSpeedPipeline`.
         device: This rank's devices, as text or as they are; by default what there is. Where a node's ranks see all of
             its devices, each takes its share.
-        hub: Makes the plan; by default a thread of the first rank.
+        hub: Makes the plan; by default a thread of the first rank. A `HubLink` of this process goes on telling it which
+            plan to follow, and is closed with the engine.
         plan: A plan to follow from the first iteration on; then nothing is profiled, and nothing exchanged.
         slowdown: By how much iterations may become longer, as a factor of their time at the highest clocks.
         profile: Whether to profile and plan; otherwise it waits for `PipelineEngine.follow`.
@@ -88,6 +90,9 @@ def pipeline(
         if plan is not None:
             engine.follow(plan)
         engine.undo.append(adapter.hook(engine))
+        if isinstance(hub, HubLink):
+            hub.watch(engine, [int(candidate) for candidate in tunable.candidates])  # type: ignore[call-overload]
+            engine.undo.append(hub.close)
     except BaseException:
         engine.close()
         raise
