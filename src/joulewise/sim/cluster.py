@@ -1,10 +1,11 @@
 """Replicas of a pipeline that synchronise once an iteration, with stragglers among them, on a virtual clock.
 
-Theory of operation. Every replica is a `PipelineWorld` with jitter and switch latency of its own. An iteration ends when
-the slowest replica is done; until then the others wait, and waiting draws power. A straggler takes so many times as long
-for everything, at the same power, as in the large-scale emulation of Perseus. Who decides is the governor that a real
-job has, and it is told what a real job can tell: notices, and every replica's own time. Without a governor everything
-runs at the highest clocks. Thousands of GPUs are tens of replicas times the ranks and the GPUs of a rank in lock step.
+Theory of operation. Every replica is a `PipelineWorld` with jitter and switch latency of its own. An iteration ends
+when the slowest replica is done; until then the others wait, and waiting draws power. A straggler takes so many times
+as long for everything, at the same power, as in the large-scale emulation of Perseus. Who decides is the governor that
+a real job has, and it is told what a real job can tell: notices, and every replica's own time. Without a governor
+everything runs at the highest clocks. Thousands of GPUs are tens of replicas times the ranks and the GPUs of a rank in
+lock step.
 """
 
 from __future__ import annotations

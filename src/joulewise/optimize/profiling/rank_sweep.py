@@ -122,7 +122,7 @@ class RankSweep:
         if self._strides and (self._all_rise() or self._is_too_slow(self._strides[0])):
             self._strides = []
         if self._strides:
-            return self._strides[0]
+            return int(self._strides[0])
         gap = self._widest_gap() if len(tried) < self._most else None
         return self._least_certain() if gap is None else gap
 
@@ -177,10 +177,10 @@ class RankSweep:
             )
             for point, price_w in zip(points, steepest_w.tolist(), strict=True):
                 doubt_j = float(np.hypot(self._doubt_j(point), price_w * point.time_sd_s))
-                clock_mhz = point.clock_mhz or 0
-                doubts[clock_mhz] = max(doubts.get(clock_mhz, 0.0), doubt_j / point.energy_j if point.energy_j else 0.0)
-        clock_mhz: int = max(doubts, key=lambda c: (doubts[c], c), default=0)
-        return clock_mhz if doubts.get(clock_mhz, 0.0) > DOUBT_FRAC else None
+                at_mhz, doubt_frac = point.clock_mhz or 0, doubt_j / point.energy_j if point.energy_j else 0.0
+                doubts[at_mhz] = max(doubts.get(at_mhz, 0.0), doubt_frac)
+        doubt_frac, clock_mhz = max(((doubt, clock) for clock, doubt in doubts.items()), default=(0.0, 0))
+        return clock_mhz if doubt_frac > DOUBT_FRAC else None
 
     def _vertices(self, rows: Mapping[int, Estimate]) -> list[Estimate]:
         """Measured points on the lower hull of effective energy over time, fastest first, up to the least."""
