@@ -18,7 +18,7 @@ MEASURED = {
     "GPT-3 175B, A100": ("gpt3-175b+a100_sxm_bf16.csv", 83.64),
     "Bloom 176B, A40": ("bloom+a40_bf16.csv", 70.38),
 }
-SIMULATED = ("h100", "mi300x", "v100", "b200")
+SIMULATED = ("h100", "mi300x", "v100")
 STAGES, MICROBATCHES = 8, 12
 
 

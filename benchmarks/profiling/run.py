@@ -1,6 +1,6 @@
 """Measure what the online profiler is worth and what it costs; see README.md.
 
-python benchmarks/profiling/run.py              three seeds, all chips; writes result.json
+python benchmarks/profiling/run.py              two seeds, all chips; writes result.json
 python benchmarks/profiling/run.py --quick      one seed, measured profiles; writes nothing
 """
 
@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from cases import MEASURED, problem, profiles
+from cases import MEASURED, ROOT, problem, profiles
 
 from joulewise.optimize.pipeline.planner import plan_pipeline
 from joulewise.optimize.pipeline.problem import PipelineProblem
@@ -26,7 +25,7 @@ from joulewise.optimize.profiling.regret import profile_regret
 from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.sim.pipeline_world import PipelineWorld, WorldNoise
 
-SEEDS, PLANS = (0, 1, 2), 30
+SEEDS, PLANS = (0, 1), 20
 MOST_REGRET, MOST_CLOCKS = 0.01, 0.25
 
 

@@ -76,7 +76,7 @@ def test_a_time_says_as_much_as_a_slowdown(time_s: float) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.floats(1.0, 1.6), st.integers(0, 2**32 - 1), st.integers(2, 12))
 def test_bounded_noise_makes_nobody_oscillate(factor: float, seed: int, pipelines: int) -> None:
-    """Noise of at most half a percent either way, relative to others one: at most one move, and never past the truth."""
+    """Noise of half a percent either way, relative to others one: at most one move, and never past the truth."""
     told, chance = governor(pipelines), np.random.default_rng(seed)
     slow, deadlines = {0: factor}, []
     for _ in range(60):
