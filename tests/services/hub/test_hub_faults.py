@@ -102,6 +102,7 @@ def test_3_trial_of_a_killed_client_expires(server):
     assert job.tell(lost, 1, 3, accuracy=0.95)["end"] == "reached"  # it lives, after all
 
 
+@pytest.mark.slow
 def test_4_unseeded_jobs_do_not_draw_the_same_for_every_arm(server):
     """Draws of one decision differ between arms, and between decisions."""
     job = Client(server, policy="zeus", batch_sizes=[16, 32, 64], default=32)
@@ -139,7 +140,7 @@ def test_7_repeated_request_is_one_trial(server):
     assert len(job.trials()) == 1
 
 
-@pytest.mark.parametrize("policy", ["curves", "zeus", "grid"])
+@pytest.mark.parametrize("policy", ["curves", "zeus", pytest.param("grid", marks=pytest.mark.slow)])
 def test_8_all_sizes_may_fail(server, policy):
     job = Client(server, policy=policy)
     for index in range(3 * 4):

@@ -67,6 +67,7 @@ def test_three_lines_learn_in_a_file(tmp_path):
     assert {row.provenance for row in rows} == {"simulated"}
 
 
+@pytest.mark.slow
 def test_power_limit_inside_and_batch_size_outside_make_one_frontier(tmp_path):
     for _ in range(3):
         train(tmp_path, tuner=True, epochs_needed=8, steps=60)
@@ -291,6 +292,7 @@ def test_refusal_is_noted_and_not_repeated(hub, tmp_path):
     assert [one.number for one in hub.store.observations(DESCRIPTION.id, 1)] == [2]
 
 
+@pytest.mark.slow
 def test_unknown_error_of_a_port_never_reaches_training(hub, tmp_path):
     courier = courier_of(FakeHub(hub, failing=10**6, error=ZeroDivisionError("oops")), tmp_path, linger_s=0.1)
     assert courier.start() is None
