@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Passes:
     """Tells hooks of passes, and knows a backward pass by what the engine keeps for it: a tensor, a buffer.
 
-    Outside of training iterations nothing is told. Nor is a backward pass of which no forward pass is known.
+    During iterations that do not train nothing is told. Nor is a backward pass of which no forward pass is known.
 
     Args:
         hooks: Who is told. `Passes` are told of iterations in their place, and pass it on.
@@ -23,7 +23,7 @@ class Passes:
 
     def __init__(self, hooks: EngineHooks) -> None:
         """Outside of an iteration."""
-        self._hooks, self._training = hooks, False
+        self._hooks, self._training = hooks, True
         self._forward: dict[Hashable, Computation] = {}
         self._counts: dict[int, int] = {}
 
@@ -44,7 +44,7 @@ class Passes:
 
     def end_iteration(self, completed: bool) -> None:
         """See `EngineHooks`."""
-        self._training = False
+        self._training = True
         self._hooks.end_iteration(completed)
 
     def forward(self, stage: int, microbatch: int | None, act: Callable[[], T], key: Callable[[T], Hashable]) -> T:
