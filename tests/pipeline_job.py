@@ -1,6 +1,7 @@
 """Trains a small transformer in a pipeline of CPU processes, with or without us. Run by torchrun.
 
-Writes rank-N.json into the folder of ``--out``: the losses (on the rank of the last stage), and what the engine did.
+Writes rank-N.json into the folder of ``--out``: by schedule, the losses (on the rank of the last stage) and what our
+engine did.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from joulewise.testing import FakeDevice
 
 VOCABULARY, WIDTH, LENGTH, LAYERS, MICROBATCHES = 32, 16, 8, 8, 8
 KILLED_AT = 3
-PLANNING = PlanningThread()
 CHUNKS = {"Interleaved1F1B": 2, "ZBVZeroBubble": 2, "DualPipeV": 2}
 
 
@@ -82,36 +82,27 @@ def make_schedule(name: str, rank: int, ranks: int) -> tuple[Any, list[int], int
     return kind(built[0] if single else built, MICROBATCHES, loss_fn=loss_of), mine, stages
 
 
-def engine_for(options: argparse.Namespace, schedule: Any) -> Any:
+def engine_for(options: argparse.Namespace, name: str, schedule: Any, planning: PlanningThread) -> Any:
     rank = dist.get_rank()
 
     def sweep(operations: Any) -> SweepPlan:
         return SweepPlan(operations, SweepBudget(iterations=options.probes))
 
-    if options.mode == "file":
+    if options.files:
         clock = MonotonicClock()
         state = FileState(options.out / f"device-{rank}.json")
         device = FakeDevice(clock, uid=f"file-{rank}", state=state)
-        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep, hub=PLANNING)
-    twin = TwinGauge.beside(schedule, scale=options.scale)
-    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=PLANNING)
-
-
-def await_plan(engine: Any) -> None:
-    """Let the planner have the processors, so that it takes no iterations."""
-    while engine is not None and engine.phase is Phase.PLAN and dist.get_rank() == 0 and PLANNING.poll() is None:
-        MonotonicClock().sleep(0.01)
+        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep, hub=planning)
+    twin = TwinGauge.beside(schedule, scale=options.scale, name=name)
+    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=planning)
 
 
 def summary(engine: Any) -> dict[str, Any]:
     plan = engine.plan
     return {
         "failure": engine.failure,
-        "describe": engine.describe(),
-        "overhead_us": engine.overhead.per_computation_s * 1e6,
         "iterations": [
-            {"time_s": one.time_s, "energy_j": one.energy_j, "planned": one.planned, "ran": len(one.ran)}
-            for one in engine.iterations
+            {"time_s": one.time_s, "energy_j": one.energy_j, "planned": one.planned} for one in engine.iterations
         ],
         "plan": None if plan is None else {key: plan[key] for key in ("realised", "gap_frac", "switches")},
         "order": [
@@ -121,24 +112,15 @@ def summary(engine: Any) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--schedule", default="1F1B")
-    parser.add_argument("--iterations", type=int, default=16)
-    parser.add_argument("--mode", choices=("off", "twin", "file"), default="twin")
-    parser.add_argument("--probes", type=int, default=6)
-    parser.add_argument("--scale", type=float, default=8.0)
-    parser.add_argument("--kill", type=int, default=-1, help="the rank that is killed after some iterations")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+def train(options: argparse.Namespace, name: str, *, ours: bool) -> dict[str, Any]:
+    """Train from the beginning, with us or without us."""
     rank = dist.get_rank()
-    schedule, mine, stages = make_schedule(options.schedule, rank, dist.get_world_size())
+    schedule, mine, stages = make_schedule(name, rank, dist.get_world_size())
     held = schedule._stages if hasattr(schedule, "_stages") else [schedule._stage]
     optimizer = torch.optim.Adam([p for stage in held for p in stage.submod.parameters()], lr=1e-2)
     generator = torch.Generator().manual_seed(1)
-    engine = None if options.mode == "off" else engine_for(options, schedule)
+    planning = PlanningThread()
+    engine = engine_for(options, name, schedule, planning) if ours else None
     losses: list[list[float]] = []
     for iteration in range(options.iterations):
         tokens = torch.randint(VOCABULARY, (MICROBATCHES, LENGTH), generator=generator)
@@ -150,11 +132,31 @@ def main() -> None:
         schedule.step(*arguments, target=tokens.roll(-1, 1) if stages - 1 in mine else None, losses=found)
         optimizer.step()
         losses.append([float(one.detach()) for one in found])
-        await_plan(engine)
-    report = {"rank": rank, "losses": losses, **({} if engine is None else summary(engine))}
+        # let the planner have the processors, so that planning takes no iterations
+        while engine is not None and engine.phase is Phase.PLAN and rank == 0 and planning.poll() is None:
+            MonotonicClock().sleep(0.01)
+    report = {"losses": losses, **({} if engine is None else summary(engine))}
     if engine is not None:
         engine.close()
-    (options.out / f"rank-{rank}.json").write_text(json.dumps(report))
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--without", nargs="*", default=[], help="schedules to train without us")
+    parser.add_argument("--ours", nargs="*", default=[], help="schedules to train with us")
+    parser.add_argument("--files", action="store_true", help="on devices in files, by the host's clock; else on twins")
+    parser.add_argument("--iterations", type=int, default=12)
+    parser.add_argument("--probes", type=int, default=6)
+    parser.add_argument("--scale", type=float, default=8.0)
+    parser.add_argument("--kill", type=int, default=-1, help="the rank that is killed after some iterations")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    report = {f"without {name}": train(options, name, ours=False) for name in options.without}
+    report |= {name: train(options, name, ours=True) for name in options.ours}
+    (options.out / f"rank-{dist.get_rank()}.json").write_text(json.dumps(report))
     dist.destroy_process_group()
 
 

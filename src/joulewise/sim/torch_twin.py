@@ -130,13 +130,14 @@ class TwinGauge:
         self.clock.watch = self._watch
 
     @classmethod
-    def beside(cls, schedule: Any, *, chip: str = "a100", scale: float = 1.0) -> Self:
+    def beside(cls, schedule: Any, *, chip: str = "a100", scale: float = 1.0, name: str = "joulewise-twin") -> Self:
         """The twin of this rank of a schedule of torch.distributed.pipelining, with the stages of a transformer.
 
         Args:
             schedule: The schedule, or this rank's stages.
             chip: The model of the GPU.
             scale: Length of a rank's share of the model, relative to one of eight ranks of GPT-3 175B.
+            name: Tells pipelines of one job apart.
         """
         stages = stages_of(schedule)
         first = stages[0]
@@ -149,6 +150,7 @@ class TwinGauge:
             store=store_of_job(),
             chip=chip,
             seed=first.group_rank,
+            name=name,
         )
 
     def open(self, *, profiling: bool) -> int:
