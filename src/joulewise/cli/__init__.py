@@ -18,6 +18,7 @@ def main() -> None:
         export,
         hub,
         plan,
+        recurring,
         restore,
         run,
         sim,
@@ -48,6 +49,7 @@ def main() -> None:
     app.add_typer(agent.app, name="agent")
     app.add_typer(export.app, name="export")
     app.add_typer(hub.app, name="hub")
+    app.add_typer(recurring.app, name="recurring")
     app.add_typer(sim.app, name="sim")
     try:
         app()
