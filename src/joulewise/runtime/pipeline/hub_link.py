@@ -37,7 +37,7 @@ LEAST_PACE_S, LONGEST_PACE_S = 0.1, 5.0
 PACE_STEP = 1.25
 """Paces are this far apart, so that moments of beats do not move with every iteration's time."""
 FIRST_PACE_S = 0.5
-"""While no iteration has ended."""
+"""While no iteration has ended, or a plan is awaited."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 KEPT_PLANS = 16
 GOLDEN_FRAC = 0.6180339887498949
@@ -191,7 +191,9 @@ class HubLink:
             self._wake.clear()
 
     def _wait_s(self) -> float:
-        """Until this replica's next moment within an iteration [s]."""
+        """Until this replica's next moment within an iteration [s]; while a plan is awaited, not long."""
+        if self._wants_plan:
+            return FIRST_PACE_S
         ran = self._ran()
         pace_s = pace_of(ran[-1].time_s) if ran else FIRST_PACE_S
         now = (self._offset_s + self._clock.now_ns() * 1e-9) / pace_s
