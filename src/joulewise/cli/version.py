@@ -1,4 +1,4 @@
-"""``joulewise --version``."""
+"""``joulewise --version``: which version this is, and what else stands before the verb."""
 
 from __future__ import annotations
 
