@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class SweepPlan:
         self._spend(readings)
         for reading in useful:
             self._add(reading)
-        for rank in {reading.rank for reading in useful}:
+        for rank in {reading.rank for reading in readings}:  # void ones count as well: a budget is a budget
             sweep = self._sweeps.get(rank)
             if sweep is not None:
                 sweep.tell(self._raw(rank), self._wait_power_w(rank))
@@ -148,15 +149,17 @@ class SweepPlan:
             raise UsageError("a rank is unknown to the sweep", f"rank {reading.rank}", "give all operations at first")
 
     def _add(self, reading: RankReading) -> None:
+        known = tuple(one for one in reading.computations if (one.stage, one.instruction) in self._by_key)
+        reading = replace(reading, computations=known)  # transfers: the rank waits
         kinds: list[Hashable] = []
-        for one in reading.computations:
+        for one in known:
             key = one.stage, one.instruction
             kinds.append((key, one.clock_mhz))
             if one.clock_mhz is not None or not self._by_key[key].clocks_mhz:
                 self._durations_s[key, one.clock_mhz].append((one.end_ns - one.start_ns) * 1e-9)
         waits = _waits(reading)
-        edges = [reading.start_ns, *(e for one in reading.computations for e in (one.start_ns, one.end_ns))]
-        for wait, begin, end in zip(waits, edges[::2], [*edges[1::2], reading.end_ns], strict=True):
+        edges = [reading.start_ns, *(e for one in known for e in (one.start_ns, one.end_ns)), reading.end_ns]
+        for wait, begin, end in zip(waits, edges[::2], edges[1::2], strict=True):
             self._waited_s[reading.rank, wait] += (end - begin) * 1e-9
         self._separations[reading.rank].add(reading, kinds, waits)
         self._provenance = Provenance.weakest([self._provenance, reading.provenance])
@@ -164,7 +167,10 @@ class SweepPlan:
     def _spend(self, readings: Sequence[RankReading]) -> None:
         if not readings:
             return
-        energy_j = sum(_risen_j(reading) for reading in readings)
+        by_rank: dict[int, list[float]] = defaultdict(list)
+        for reading in readings:
+            by_rank[reading.rank].append(_risen_j(reading))
+        energy_j = sum(sum(found) / len(found) for found in by_rank.values())
         top = {rank: sweep.clocks_mhz[0] for rank, sweep in self._sweeps.items()}
         at_top = all(
             one.clock_mhz in (None, top.get(reading.rank)) for reading in readings for one in reading.computations

@@ -166,6 +166,30 @@ def test_asking_changes_nothing_and_void_iterations_teach_nothing() -> None:
         sweep.estimates()
 
 
+def test_a_sweep_in_which_nothing_can_be_learnt_ends_by_its_budget() -> None:
+    problem = truth()
+    world = PipelineWorld(problem, QUIET)
+    sweep, told = SweepPlan(world.operations, SweepBudget(iterations=5)), 0
+    while not sweep.is_done:
+        told += 1
+        _, readings = world.run(sweep.ask())
+        sweep.tell([replace(one, void="throttled") for one in readings])
+    assert told == 5
+
+
+def test_a_transfer_counts_as_waiting() -> None:
+    sweep = SweepPlan([SweptOperation(0, F, 0, (1410, 1200))])
+    ms = 1_000_000
+    ran = (
+        ComputationReading(0, F, 1410, 0, 400 * ms),
+        ComputationReading(0, Instruction.P2P, None, 400 * ms, 600 * ms),
+    )
+    ticks = tuple((i * 100 * ms, 30.0 * min(i, 4) + 8.0 * max(0, i - 4)) for i in range(11))
+    sweep.tell([RankReading(0, 0, 1000 * ms, ran, ticks)])
+    assert sweep.profile().wait_power_w == pytest.approx((80.0,), rel=0.01)
+    assert [e.energy_j for e in sweep.estimates()] == pytest.approx([120.0], rel=0.01)
+
+
 def test_constant_operations_are_measured_without_a_clock() -> None:
     rows = [r for r in chip_profile("a100", 2).readings if r.clock_mhz is not None and r.clock_mhz % 120 == 90]
     rows += [Reading(s, Instruction.OPTIMIZER, None, 0.4, 60.0) for s in (0, 1)]
