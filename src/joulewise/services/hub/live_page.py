@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -11,52 +9,8 @@ from urllib.parse import quote
 
 from joulewise.pipelines.state import JobState
 from joulewise.services.hub.live_chart import frontier_svg
+from joulewise.services.hub.page_shell import energy_text, page_text
 
-REFRESH_MS = 2000
-STYLE = """
-:root{color-scheme:light dark;--ink:#111827;--dim:#5b6472;--paper:#fff;--line:#d7dce3;--plan:#2f7fb8;--now:#00796b;
---top:#c2410c;--wall:#7a5195}
-@media(prefers-color-scheme:dark){:root{--ink:#e7eaf0;--dim:#9aa4b2;--paper:#14181f;--line:#333b47;--plan:#6fb3e6;
---now:#3fc1ad;--top:#f08a5d;--wall:#b993d6}}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:60rem;margin:0 auto;padding:1rem}
-h1{font-size:1.4rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.4rem 0 .3rem}p{margin:.3rem 0}
-.dim,small{color:var(--dim)}.tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:1rem 0}
-.tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .9rem;min-width:7rem}
-.tile b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}
-.warn{border-left:4px solid var(--top);padding-left:.7rem}
-svg{width:100%;height:auto}svg text{fill:var(--ink);font-size:13px;
-paint-order:stroke;stroke:var(--paper);stroke-width:4px}svg .tick{fill:var(--dim);font-size:12px}
-.grid{stroke:var(--line)}.plans{fill:none;stroke:var(--plan);stroke-width:2.5}.current{fill:var(--now)}
-.top{fill:var(--top)}.wall{stroke:var(--wall);stroke-width:2;stroke-dasharray:6 4}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
-td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
-#stale{color:var(--top)}
-"""
-SCRIPT = f"""
-"use strict";
-const stale = document.getElementById("stale");
-async function refresh() {{
-  try {{
-    const answer = await fetch(location.href, {{signal: AbortSignal.timeout(10000), credentials: "same-origin"}});
-    if (!answer.ok) throw new Error("HTTP " + answer.status);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
-    stale.textContent = "";
-  }} catch (error) {{
-    stale.textContent = "The hub does not answer (" + error.message + "); what is shown may be old.";
-  }}
-  setTimeout(refresh, {REFRESH_MS});
-}}
-setTimeout(refresh, {REFRESH_MS});
-"""
-SCRIPT_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{SCRIPT_DIGEST}'; "
-    "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-}
 _PHASES = {
     "profiling": "profiling: it tries clocks, and has not told what it found",
     "planning": "planning",
@@ -89,7 +43,7 @@ def live_page(view: Mapping[str, Any]) -> str:
     if view["frontier"] is not None:
         parts += [f"<h2>Frontier</h2>{frontier_svg(view)}", f"<p><small>{_said(view['current'])}</small></p>"]
     parts += ["<h2>Stragglers</h2>", _stragglers(view["stragglers"]), "<h2>Savings so far</h2>", _savings(view)]
-    return _page(title, "".join(parts), script=True)
+    return page_text(title, "".join(parts), script=True)
 
 
 def list_page(states: Sequence[JobState]) -> str:
@@ -100,7 +54,9 @@ def list_page(states: Sequence[JobState]) -> str:
         for one in states
     ]
     table = f"<table><tr><th>name</th><th>job</th><th>phase</th></tr>{''.join(rows)}</table>"
-    return _page("Pipelines", f"<h1>Pipelines</h1>{table if rows else '<p>No job is known here.</p>'}", script=False)
+    return page_text(
+        "Pipelines", f"<h1>Pipelines</h1>{table if rows else '<p>No job is known here.</p>'}", script=False
+    )
 
 
 def _tiles(view: Mapping[str, Any]) -> str:
@@ -150,7 +106,7 @@ def _savings(view: Mapping[str, Any]) -> str:
         return "<p>No planned iteration was heard of yet.</p>"
     names = {"used": "used", "unplanned": "at the highest clocks", "saved": "saved"}
     rows = [
-        f'<tr><td>{text}</td><td class="number">{_energy(savings[name]["energy_j"])}</td>'
+        f'<tr><td>{text}</td><td class="number">{energy_text(savings[name]["energy_j"])}</td>'
         f"<td>{savings[name]['provenance']}</td></tr>"
         for name, text in names.items()
     ]
@@ -160,21 +116,4 @@ def _savings(view: Mapping[str, Any]) -> str:
         f"<p><small>Over {savings['rank_iterations']} planned iterations of single processes. What they would "
         "have used at the highest clocks is taken from the profile, and nobody measures it; waiting for "
         "stragglers is counted on both sides, as modelled. Stragglers themselves are left out.</small></p>"
-    )
-
-
-def _energy(energy_j: float) -> str:
-    for unit, size in (("GJ", 1e9), ("MJ", 1e6), ("kJ", 1e3)):
-        if abs(energy_j) >= size:
-            return f"{energy_j / size:.4g} {unit}"
-    return f"{energy_j:.4g} J"
-
-
-def _page(title: str, body: str, *, script: bool) -> str:
-    code = f'<noscript><meta http-equiv="refresh" content="5"></noscript><script>{SCRIPT}</script>' if script else ""
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · joulewise hub</title><style>{STYLE}</style></head>"
-        f'<body><p id="stale" role="status"></p><main>{body}</main>{code}</body></html>'
     )

@@ -21,7 +21,8 @@ from joulewise.jobs.tokens import Scope
 from joulewise.pipelines.hub import PipelineHub
 from joulewise.pipelines.view import view
 from joulewise.services.hub.gate import needs
-from joulewise.services.hub.live_page import HEADERS, list_page, live_page
+from joulewise.services.hub.live_page import list_page, live_page
+from joulewise.services.hub.page_shell import HEADERS
 from joulewise.services.hub.planner import Planner
 from joulewise.services.hub.quick_gate import QuickGate
 from joulewise.wire.hub import PREFIX
@@ -63,16 +64,6 @@ def make_router(hub: Hub) -> APIRouter:
     router = APIRouter(tags=["pipelines"], lifespan=lifespan)
     base = f"{PREFIX}{PATH}/{{job}}"
 
-    @router.put(base, dependencies=REPORTS)
-    def describe(job: JobId, document: Document) -> dict[str, Any]:
-        """Make a job known (`PipelineJob`). The same again changes nothing; another topology is a new generation."""
-        return dump_record(pipelines.describe(job, open_record(PipelineJob, document)))
-
-    @router.put(f"{base}/profile", dependencies=REPORTS)
-    def hear_profile(job: JobId, document: Document) -> dict[str, Any]:
-        """Say what the ranks of a replica found out (`PipelineProfile`), to be planned. The same again is no news."""
-        return dump_record(pipelines.hear_profile(job, open_record(PipelineProfile, document)))
-
     @router.post(f"{base}/beats")
     async def beat(job: JobId, request: Request) -> Response:
         """Say how a process gets on (`Beat`), once per iteration; it is told which plan to follow (`Orders`)."""
@@ -94,6 +85,16 @@ def make_router(hub: Hub) -> APIRouter:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag, **FOR_EVER})
         return Response(found, media_type="application/json", headers={"ETag": tag, **FOR_EVER})
+
+    @router.put(base, dependencies=REPORTS)
+    def describe(job: JobId, document: Document) -> dict[str, Any]:
+        """Make a job known (`PipelineJob`). The same again changes nothing; another topology is a new generation."""
+        return dump_record(pipelines.describe(job, open_record(PipelineJob, document)))
+
+    @router.put(f"{base}/profile", dependencies=REPORTS)
+    def hear_profile(job: JobId, document: Document) -> dict[str, Any]:
+        """Say what the ranks of a replica found out (`PipelineProfile`), to be planned. The same again is no news."""
+        return dump_record(pipelines.hear_profile(job, open_record(PipelineProfile, document)))
 
     @router.put(f"{base}/stragglers/{{notice}}", dependencies=REPORTS)
     def hear_notice(job: JobId, notice: str, document: Document) -> dict[str, Any]:

@@ -32,7 +32,7 @@ try:
 except ImportError:
     raise MissingExtraError("hub") from None
 
-from joulewise.services.hub import exchange_routes, pipeline_routes, recurring_routes
+from joulewise.services.hub import exchange_routes, pipeline_routes, recurring_page_routes, recurring_routes
 from joulewise.services.hub.metrics import Traffic, render
 
 EXPIRE_EVERY_S = 1.0
@@ -63,9 +63,10 @@ def make_app(hub: Hub, *, asks_for_tokens: bool) -> FastAPI:
     description = "What recurring jobs remember: which batch size costs least until the target is reached."
     app = FastAPI(title="joulewise hub", version=_version(), description=description, lifespan=lifespan)
     app.state.hub, app.state.asks_for_tokens, app.state.traffic = hub, asks_for_tokens, Traffic()
+    app.include_router(pipeline_routes.make_router(hub))  # first, for thousands ask there
     app.include_router(recurring_routes.router)
     app.include_router(exchange_routes.router)
-    app.include_router(pipeline_routes.make_router(hub))
+    app.include_router(recurring_page_routes.make_router(hub))
     app.add_middleware(_Doorkeeper, app_state=app.state)
     app.exception_handler(JoulewiseError)(_refuse)
     app.exception_handler(RequestValidationError)(_refuse_unread)
