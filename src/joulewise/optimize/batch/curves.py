@@ -34,7 +34,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtr
 
-from joulewise.optimize.batch.curve import Belief
+from joulewise.optimize.batch.curve import Belief, Floats
 from joulewise.optimize.batch.evidence import Evidence, Run
 from joulewise.optimize.batch.job_curves import JobCurves
 from joulewise.optimize.batch.ledger import Ledger
@@ -100,7 +100,9 @@ class CurveBandit:
         if exploring >= MOST_EXPLORATIONS:
             reason = f"{exploring} explorations are under way, so the cheapest size known"
             return self._open(incumbent, Kind.CONCURRENT, reason, retry_of)
-        choice = outlook.explore(self._candidates(finished), self._first_epochs())
+        first_epochs = np.where([size in self.rates for size in self.spec.batch_sizes], 0.0, outlook.epoch)
+        extra = first_epochs * self._profiling_frac()
+        choice = outlook.explore(self._candidates(finished), first_epochs, extra)
         if choice is None:
             return self._open(incumbent, Kind.EXPLOITATION, "no other size is worth what it would cost to try", None)
         size, cost = self.spec.batch_sizes[choice.arm], float(outlook.expected[choice.arm])
@@ -168,13 +170,21 @@ class CurveBandit:
                 arm = self.curves.position[trial.batch_size]
                 belief = belief.seen(arm, float(noise[arm]))
         ahead = min(max(self.ledger.over - self.changed_at, LEAST_AHEAD), MOST_AHEAD)
-        return Outlook(belief, noise, finished, float(ahead))
+        return Outlook(belief, noise, finished, float(ahead), self._epoch_costs())
 
-    def _first_epochs(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Expected cost of the epoch that must be run to learn what an epoch costs; 0 where that is known."""
+    def _epoch_costs(self) -> Floats:
+        """Expected cost of an epoch of each size."""
         belief = self.curves.epoch_costs(self.rates)
-        expected = np.exp(belief.mean + 0.5 * np.diag(belief.cov))
-        return np.where([size in self.rates for size in self.spec.batch_sizes], 0.0, expected)
+        costs: Floats = np.exp(belief.mean + 0.5 * np.diag(belief.cov))
+        return costs
+
+    def _profiling_frac(self) -> float:
+        """How much more an epoch costs in which all limits are tried, over one at the cheapest; as seen so far."""
+        more = []
+        for rates in self.rates.values():
+            costs = [epoch_cost(rate, self.spec.cost) for rate in rates]
+            more.append(float(np.mean(costs)) / min(costs) - 1.0)
+        return float(np.mean(more)) if more else 0.0
 
     # --- which sizes
 

@@ -59,15 +59,39 @@ def test_a_cut_belief_has_the_moments_of_the_cut_density():
 
 def test_what_cannot_be_better_is_not_explored_and_what_is_unknown_is():
     sure = Belief(np.log([1.0, 2.0]), np.diag([1e-4, 1e-4]))
-    assert Outlook(sure, np.full(2, 0.01), [0], 20.0).explore([1], np.zeros(2)) is None
+    free = np.zeros(2)
+    assert Outlook(sure, np.full(2, 0.01), [0], 20.0, free).explore([1], free, free) is None
     unsure = Belief(np.log([1.0, 1.1]), np.diag([1e-4, 0.5]))
-    choice = Outlook(unsure, np.full(2, 0.01), [0], 20.0).explore([1], np.zeros(2))
+    choice = Outlook(unsure, np.full(2, 0.01), [0], 20.0, free).explore([1], free, free)
     assert choice is not None
     assert 0.9 < choice.bound < 3.0
 
 
+def test_a_size_whose_one_epoch_costs_what_a_run_does_is_not_explored_however_uncertain():
+    unsure, free = Belief(np.log([1.0, 1.1]), np.diag([1e-4, 0.5])), np.zeros(2)
+    assert Outlook(unsure, np.full(2, 0.01), [0], 20.0, np.array([1.0, 1.0])).explore([1], free, free) is None
+    assert Outlook(unsure, np.full(2, 0.01), [0], 20.0, np.array([0.1, 0.1])).explore([1], free, free) is not None
+
+
+def test_trying_all_limits_is_paid_for_in_the_decision():
+    unsure, free = Belief(np.log([1.0, 1.1]), np.diag([1e-4, 0.5])), np.zeros(2)
+    outlook = Outlook(unsure, np.full(2, 0.01), [0], 20.0, free)
+    cheap, dear = (outlook.explore([1], free, np.array([0.0, extra])) for extra in (0.0, 0.2))
+    assert cheap is not None
+    assert dear is not None
+    assert dear.price == pytest.approx(cheap.price + 0.2)
+    assert outlook.explore([1], free, np.array([0.0, 100.0])) is None
+
+
+def test_a_size_that_has_finished_is_not_cut_early():
+    close = Belief(np.log([1.0, 1.02]), np.diag([1e-4, 0.05]))
+    choice = Outlook(close, np.full(2, 0.01), [0, 1], 40.0, np.zeros(2)).explore([1], np.zeros(2), np.zeros(2))
+    assert choice is not None
+    assert choice.bound >= 2.0
+
+
 def test_a_run_that_can_only_be_dear_is_stopped_at_once():
-    outlook = Outlook(Belief(np.log([1.0, 9.0]), np.diag([1e-4, 0.01])), np.full(2, 0.01), [0], 20.0)
+    outlook = Outlook(Belief(np.log([1.0, 9.0]), np.diag([1e-4, 0.01])), np.full(2, 0.01), [0], 20.0, np.zeros(2))
     assert outlook.go_on(1, 0.4).bound == pytest.approx(0.4)
 
 
