@@ -108,7 +108,9 @@ class PermissionDeniedError(JoulewiseError):
     def __init__(self, what: str, privilege: str) -> None:
         """Say which privilege."""
         self.privilege = privilege
-        super().__init__(f"{what} was refused", f"it takes {privilege}", f"run with {privilege}, or use an agent (--device agent:)")
+        super().__init__(
+            f"{what} was refused", f"it takes {privilege}", f"run with {privilege}, or use an agent (--device agent:)"
+        )
 
 
 class DeviceLostError(JoulewiseError):
