@@ -89,10 +89,10 @@ def pipeline(
     try:
         if plan is not None:
             engine.follow(plan)
-        engine.undo.append(adapter.hook(engine))
+        engine.at_close(adapter.hook(engine))
         if isinstance(hub, HubLink):
             hub.watch(engine, [int(candidate) for candidate in tunable.candidates])  # type: ignore[call-overload]
-            engine.undo.append(hub.close)
+            engine.at_close(hub.close)
     except BaseException:
         engine.close()
         raise

@@ -8,7 +8,8 @@ time has come as well, and tells that one: a slow driver or agent delays clocks,
 
 What was found comes back with `ClockSetter.close`, and with ``None`` as a request; on exit, signals and crashes as
 everything that `joulewise.devices.apply` tells. If a device fails, what was found is put back as far as it can be, and
-nothing is told any more.
+nothing is told any more. A mark that never passes, as on an accelerator that hangs, holds up nobody: whoever closes
+waits for the thread for a moment only, and then puts back by himself; telling and putting back exclude each other.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class _Request(NamedTuple):
 
 _Item = _Request | threading.Event
 """A request, or somebody who waits until all before him are done."""
+END_WAIT_S = 2.0
+LOOK_S = 0.05
+"""How often somebody who waits looks whether the thread is still there."""
 
 
 class ClockSetter:
@@ -54,6 +58,7 @@ class ClockSetter:
         tunable: The devices and what they take.
         clock: Time.
         journal: Where what was found is written down first.
+        end_wait_s: How long `close` waits for the thread, and for a driver that does not answer [s].
 
     Attributes:
         failure: Why nothing is told any more, or nothing.
@@ -64,8 +69,16 @@ class ClockSetter:
         One thread, until it is closed. Call it from the main thread, so that signals restore, too.
     """
 
-    def __init__(self, tunable: Tunable, *, clock: Clock | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        tunable: Tunable,
+        *,
+        clock: Clock | None = None,
+        journal: Journal | None = None,
+        end_wait_s: float = END_WAIT_S,
+    ) -> None:
         """Nothing is told yet."""
+        self._end_wait_s, self._hardware = end_wait_s, threading.Lock()
         self._tunable, self._clock, self._journal = tunable, clock or MonotonicClock(), journal
         self.failure, self.told, self.skipped = "", 0, 0
         self._asked: int | None = None
@@ -93,26 +106,33 @@ class ClockSetter:
 
     @property
     def asked_mhz(self) -> int | None:
-        """The clock that was last asked for [MHz]; None: what was found."""
-        return self._asked
+        """The clock that was last asked for [MHz]; None: what was found, and nothing else once something failed."""
+        return None if self.failure else self._asked
 
     def drain(self) -> None:
-        """Wait until everything that was asked for has been told."""
+        """Wait until everything that was asked for has been told, or nothing will be any more."""
         done = threading.Event()
         self._items.put(done)
-        if self._thread.is_alive():
-            done.wait()
+        while not done.wait(LOOK_S) and self._thread.is_alive() and not self._closing:
+            pass
 
     def close(self) -> None:
-        """Put back what was found, and end the thread.
+        """Put back what was found, and end the thread; if it waits for a mark that does not pass, without it.
 
         Raises:
-            RestoreError: If something could not be put back.
+            RestoreError: If something could not be put back, or a driver does not answer.
         """
         self._closing = True
         self._items.put(threading.Event())
-        self._thread.join()
-        self._restore()
+        self._thread.join(self._end_wait_s)
+        if not self._hardware.acquire(timeout=self._end_wait_s):
+            seen = f"a driver has not answered for {self._end_wait_s:g} s"
+            fix = "look at the device, then run joulewise restore"
+            raise RestoreError("a clock could not be put back", seen, fix)
+        try:
+            self._restore()
+        finally:
+            self._hardware.release()
         errors, self._unrestored = self._unrestored, []
         if errors:
             raise errors[0]
@@ -126,14 +146,19 @@ class ClockSetter:
                 try:
                     if item.mark is not None:
                         item.mark.synchronize()
-                    self._tell(self._latest(item).clock_mhz)
+                    with self._hardware:
+                        if not self._closing:  # else the clocks have been put back meanwhile
+                            self._tell(self._latest(item).clock_mhz)
                 except Exception as error:  # whatever hardware does, training goes on
                     self.failure = str(error) or type(error).__name__
-                    self._restore()
+                    with self._hardware:
+                        self._restore()
         while self._pending or not self._items.empty():
             item = self._next()
             if isinstance(item, threading.Event):
                 item.set()
+        with self._hardware:  # for one who closed while a driver did not answer
+            self._restore()
 
     def _next(self) -> _Item:
         """The next item; waits for it."""

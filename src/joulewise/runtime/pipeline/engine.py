@@ -10,19 +10,21 @@ put in at any time (`PipelineEngine.follow`): the next computation runs by it. W
 by itself (`joulewise.runtime.pipeline.profiling`).
 
 None of this changes what is computed, and none of it raises into training: what fails is kept in
-`PipelineEngine.failure`, what was found is put back, and the job goes on.
+`PipelineEngine.failure`, what was found is put back, and the job goes on. A failure is final: no plan is followed after
+it, whoever brings one.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
 
 from joulewise.clock import Clock
-from joulewise.errors import JoulewiseError
+from joulewise.errors import JoulewiseError, UsageError
 from joulewise.optimize.pipeline.plan import Plan
 from joulewise.runtime.pipeline.clock_setter import ClockSetter, Mark
 from joulewise.runtime.pipeline.computation import Act, Computation, Iteration, Ran
@@ -92,7 +94,8 @@ class PipelineEngine:
         self._training, self._kept, self._ticks = True, cast("Iteration | None", None), cast("Sequence[Tick]", ())
         self._planned = False
         self._next: dict[Computation, Computation] = {}
-        self.undo: list[Act] = []
+        self._at_close = ExitStack()
+        self._at_close.callback(setter.close)
 
     # For people ------------------------------------------------------------------------------------------------------
 
@@ -103,14 +106,17 @@ class PipelineEngine:
             plan: A plan, or its document (docs/reference/plan-format.md).
 
         Raises:
-            UsageError: If it is no plan, or not one for this rank's stages.
+            UsageError: If it is no plan, or not one for this rank's stages, or something has failed before.
         """
+        if self.failure:
+            fix = "mend that, and make another engine; this one leaves clocks as found"
+            raise UsageError("no plan is followed after a failure", self.failure, fix)
         self._follower = PlanFollower(plan, self._stages)
 
     @property
     def plan(self) -> Mapping[str, Any] | None:
         """The document of the plan that is followed."""
-        return None if self._follower is None else self._follower.document
+        return None if self._follower is None or self.failure else self._follower.document
 
     @property
     def phase(self) -> Phase:
@@ -132,15 +138,16 @@ class PipelineEngine:
         return "following a plan" if self._follower is not None else "waiting for a plan"
 
     def close(self) -> None:
-        """Let go of the stages, and put back what was found.
+        """Let go of the stages, and put back what was found, whatever of it fails.
 
         Raises:
             RestoreError: If something could not be put back.
         """
-        for act in self.undo:
-            act()
-        self.undo.clear()
-        self._setter.close()
+        self._at_close.close()
+
+    def at_close(self, act: Act) -> None:
+        """Do something when the engine is closed: what was added last is done first, and clocks are put back last."""
+        self._at_close.callback(act)
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -160,7 +167,7 @@ class PipelineEngine:
         if training:
             self._guard(self._begin_iteration)
         else:
-            self._setter.request(None)
+            self._release()
 
     def before(self, computation: Computation) -> None:
         """A computation is about to run."""
@@ -207,7 +214,7 @@ class PipelineEngine:
         if document is not None:
             self.follow(document)
         if profiling.failure:
-            self._setter.request(None)
+            self._release()
 
     def _keep(self, ran: list[Ran]) -> None:
         end_ns, energy_j = self._gauge.close()
@@ -223,7 +230,7 @@ class PipelineEngine:
 
     @property
     def _following(self) -> bool:
-        return self._follower is not None and self.phase is Phase.DONE
+        return self._follower is not None and self.phase is Phase.DONE and not self.failure
 
     def _ask(self, computation: Computation) -> None:
         begin_ns = self._clock.now_ns()
@@ -232,7 +239,19 @@ class PipelineEngine:
             self._setter.request(clock_mhz, self._mark() if self._mark is not None else None)
         self.overhead.host_s += (self._clock.now_ns() - begin_ns) * 1e-9
 
+    def _release(self) -> None:
+        """Ask for what was found, as soon as the accelerator has come as far as the host. Never raises."""
+        if self._setter.asked_mhz is None:
+            return
+        try:
+            mark = self._mark() if self._mark is not None else None
+        except Exception as error:  # then there is nothing to wait for
+            self._failure, mark = self._failure or _text(error), None
+        self._setter.request(None, mark)
+
     def _clock_for(self, computation: Computation) -> int | None:
+        if self.failure:
+            return None
         if self._profiling is not None and self._profiling.phase is not Phase.DONE:
             return self._profiling.asked.get(computation.operation)
         follower = self._follower
@@ -243,7 +262,10 @@ class PipelineEngine:
         try:
             act()
         except Exception as error:
-            if not self._failure:
-                self._failure = str(error) if isinstance(error, JoulewiseError) else f"{type(error).__name__}: {error}"
+            self._failure = self._failure or _text(error)
             self._follower, self._open = None, None
-            self._setter.request(None)
+            self._release()
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, JoulewiseError) else f"{type(error).__name__}: {error}"
