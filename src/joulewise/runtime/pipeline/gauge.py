@@ -1,4 +1,9 @@
-"""When computations ran, and what the rank's energy counters showed meanwhile."""
+"""When computations ran, and what the rank's energy counters showed meanwhile.
+
+Counters are watched within iterations only, but what they showed last is remembered from one to the next: energies of
+ticks are totals, so that what was used between two ticks is known even where an iteration ends between them. A tick
+that falls between iterations is not told, for its instant is not known.
+"""
 
 from __future__ import annotations
 
@@ -91,6 +96,7 @@ class HostGauge:
         self.tick_sd_s = self._poll_s / 12**0.5
         self.provenance = Provenance.weakest(device.identity.provenance for device in devices)
         self._ticks: list[Tick] = []
+        self._last: dict[str, tuple[int, float]] = {}
         self._lock, self._end_poll = threading.Lock(), threading.Event()
         self._poller: threading.Thread | None = None
         self._profiling, self._begin_j = False, self._read_j()
@@ -101,6 +107,7 @@ class HostGauge:
         self._profiling = profiling
         self._begin_j = self._read_j()
         if profiling and self._counters:
+            self._watch(told=False)
             self._end_poll.clear()
             self._poller = threading.Thread(target=self._poll, name="joulewise-counters", daemon=True)
             self._poller.start()
@@ -117,7 +124,9 @@ class HostGauge:
     def close(self) -> tuple[int, float | None]:
         """See `Gauge`."""
         end_ns = self._edge_ns()
-        self._stop_poll()
+        if self._poller is not None:
+            self._stop_poll()
+            self._watch()
         begin_j, end_j = self._begin_j, self._read_j()
         return end_ns, None if begin_j is None or end_j is None else end_j - begin_j
 
@@ -149,17 +158,23 @@ class HostGauge:
         return sum(one.energy_j for one in readings) if known else None
 
     def _poll(self) -> None:
-        last: dict[str, tuple[int, float]] = {}
         while not self._end_poll.wait(self._poll_s):
-            for uid, counter in self._counters:
-                try:
-                    with self._lock:
-                        reading = counter.read()
-                except JoulewiseError:
-                    return  # the setter meets the same, and says so
-                name = f"{uid}/{reading.epoch}"
-                before = last.get(name)
-                if reading.fresh and before is not None and reading.energy_j > before[1]:
+            if not self._watch():
+                return  # the setter meets the same, and says so
+
+    def _watch(self, *, told: bool = True) -> bool:
+        """Look at every counter once; a movement is a tick. False if one cannot be read."""
+        for uid, counter in self._counters:
+            try:
+                with self._lock:
+                    reading = counter.read()
+            except JoulewiseError:
+                return False
+            name = f"{uid}/{reading.epoch}"
+            before = self._last.get(name)
+            if told and reading.fresh and before is not None and reading.energy_j > before[1]:
+                with self._lock:
                     self._ticks.append(Tick(name, (before[0] + reading.at_ns) // 2, reading.energy_j))
-                if reading.fresh:
-                    last[name] = reading.at_ns, reading.energy_j
+            if reading.fresh:
+                self._last[name] = reading.at_ns, reading.energy_j
+        return True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from joulewise.errors import UsageError
 from joulewise.optimize.pipeline.costs import pipeline_problem
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.schedule import Operation as Planned
@@ -29,6 +30,7 @@ class Portrait:
         wait_power_w: Power of one GPU while it waits, by the clock that it waits at [W].
         gpus: How many of them the rank has.
         provenance: What the readings are worth.
+        notes: What was not seen, and what stands in for it.
     """
 
     order: tuple[Computation, ...]
@@ -36,6 +38,7 @@ class Portrait:
     wait_power_w: Mapping[int, float]
     gpus: int
     provenance: Provenance
+    notes: tuple[str, ...] = ()
 
     def wait_w(self, clock_mhz: float) -> float:
         """Power of one GPU that waits at a clock [W], between those that were tried."""
@@ -54,7 +57,7 @@ def problem_of(
         waits_s: How long each rank waits at which clock [s], if that is known; else all clocks count alike.
 
     Raises:
-        UsageError: If the portraits do not fit together.
+        UsageError: If the portraits do not fit together, or one does not know what waiting draws.
     """
     orders = [
         [Planned(one.instruction, rank, one.stage, one.microbatch) for one in portrait.order]
@@ -62,6 +65,9 @@ def problem_of(
     ]
     wait_w: dict[int, float] = {}
     for rank, portrait in enumerate(portraits):
+        if not portrait.wait_power_w:
+            fix = "profile at one clock at least"
+            raise UsageError("what waiting draws is not known", f"rank {rank} names no clock", fix)
         weights = (waits_s[rank] if waits_s else {}) or dict.fromkeys(portrait.wait_power_w, 1.0)
         power_w = sum(portrait.wait_w(clock) * weight for clock, weight in weights.items()) / sum(weights.values())
         wait_w.update((one.stage, power_w) for one in portrait.order)
@@ -70,6 +76,7 @@ def problem_of(
         provenance=Provenance.weakest(portrait.provenance for portrait in portraits),
         source=f"the first iterations of {name}",
         wait_power_w=tuple(wait_w[stage] for stage in sorted(wait_w)),
+        notes=tuple(f"rank {rank}: {note}" for rank, portrait in enumerate(portraits) for note in portrait.notes),
     )
     problem = pipeline_problem(profile, schedule_of_model(name, orders))
     return problem.with_gpus([portrait.gpus for portrait in portraits])

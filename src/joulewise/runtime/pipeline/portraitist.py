@@ -1,23 +1,35 @@
-"""Makes the portrait of a rank from what its gauge saw of the iterations in which clocks were swept."""
+"""Makes the portrait of a rank from what its gauge saw of the iterations in which clocks were swept.
+
+Theory of operation. An iteration may be shorter than a tick of the energy counter, and then shows nothing by itself. So
+iterations at the same clocks are held until a counter has ticked a few times (`joulewise.runtime.pipeline.stretch`),
+and told to the sweep as one. What lies between two of them (the optimiser, loading of data) is a kind of its own: it is
+neither a computation of the pipeline nor waiting, and takes its share of the energy without being planned.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
 from joulewise.errors import UsageError
-from joulewise.optimize.profiling.readings import ComputationReading, RankReading, SweptOperation
+from joulewise.optimize.profiling.readings import ComputationReading, SweptOperation
 from joulewise.optimize.profiling.separation import Separation
-from joulewise.records import Provenance, Reading
+from joulewise.records import Instruction, Provenance, Reading
 from joulewise.runtime.pipeline.computation import Iteration, Operation
 from joulewise.runtime.pipeline.gauge import Tick
 from joulewise.runtime.pipeline.portrait import Portrait
+from joulewise.runtime.pipeline.stretch import Stretch
 from joulewise.runtime.pipeline.sweep import SweepMaker
 
 NEGLIGIBLE_FRAC = 1e-3
 """An operation this much shorter than the longest one of its rank does nothing that a clock could change."""
 SHORTEST_S = 1e-9
+UNSEEN = (
+    "it never waited at a clock that was set; waiting is taken to draw what it drew at the clocks that were found, or "
+    "else the least power that was seen"
+)
 
 
 class Portraitist:
@@ -29,10 +41,16 @@ class Portraitist:
         sweep: Makes its sweep.
         clocks_mhz: What its devices take [MHz].
         gpus: How many it has.
+
+    Raises:
+        UsageError: If nothing ran in the iteration, or there are no clocks to sweep.
     """
 
     def __init__(self, first: Iteration, rank: int, sweep: SweepMaker, *, clocks_mhz: Sequence[int], gpus: int) -> None:
         """Learn from the first iteration which operations there are."""
+        if not first.ran:
+            fix = "train with the schedule that was given to joulewise.pipeline"
+            raise UsageError("there is nothing to profile", "an iteration without computations", fix)
         self._order = tuple(ran.computation for ran in first.ran)
         self._rank, self._gpus, self._provenance = rank, gpus, first.provenance
         durations_s: defaultdict[Operation, list[float]] = defaultdict(list)
@@ -42,8 +60,10 @@ class Portraitist:
         longest_s = max(times_s.values(), default=0.0)
         self._constant_s = {o: time_s for o, time_s in times_s.items() if time_s < NEGLIGIBLE_FRAC * longest_s}
         swept = tuple(clocks_mhz)
-        self._sweep = sweep([SweptOperation(*o, rank, () if o in self._constant_s else swept) for o in times_s])
-        self._waits = Separation()
+        self._between: Operation = first.ran[0].computation.stage, Instruction.OPTIMIZER
+        operations = [SweptOperation(*o, rank, () if o in self._constant_s else swept) for o in times_s]
+        self._sweep = sweep([*operations, SweptOperation(*self._between, rank)])
+        self._waits, self._stretch = Separation(), Stretch(rank, self._between)
         self._previous_mhz: int | None = None
 
     @property
@@ -52,38 +72,39 @@ class Portraitist:
         return {} if self._sweep.is_done else self._sweep.ask()
 
     def add(self, iteration: Iteration, ticks: Sequence[Tick], tick_sd_s: float) -> None:
-        """Add an iteration that ran at the clocks that were asked for."""
-        computations = self._computations(iteration)
-        series: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        for tick in ticks:
-            series[tick.counter].append((tick.at_ns, tick.energy_j))
-        readings = [
-            RankReading(
-                self._rank,
-                iteration.begin_ns,
-                iteration.end_ns,
-                computations,
-                tuple(counter),
-                tick_sd_s=tick_sd_s,
-                provenance=iteration.provenance,
-            )
-            for counter in series.values()
-        ]
-        if not readings:
-            fix = "give devices whose energy counter can be read"
-            raise UsageError("energy cannot be told apart", "no energy counter moved in an iteration", fix)
-        kinds: list[Hashable] = [((one.stage, one.instruction), one.clock_mhz) for one in computations]
-        for reading in readings:
-            self._waits.add(reading, kinds, _wait_clocks(iteration))
+        """Add an iteration that ran at the clocks that were asked for.
+
+        Raises:
+            UsageError: If energy counters have not moved for too long.
+        """
         self._provenance = Provenance.weakest([self._provenance, iteration.provenance])
-        self._sweep.tell(readings)
+        self._stretch.add(iteration, self._computations(iteration), ticks, tick_sd_s)
+        shown = self._stretch.take()
+        if shown is None:
+            return
+        for reading in shown.readings:
+            kinds: list[Hashable] = [((one.stage, one.instruction), one.clock_mhz) for one in reading.computations]
+            self._waits.add(reading, kinds, shown.waits)
+        self._sweep.tell(shown.readings)
 
     def portrait(self) -> Portrait:
-        """What was found out."""
-        estimates = self._sweep.estimates()
-        waits = {kind: p.power_w for kind, p in self._waits.powers().items() if isinstance(kind, int)}
+        """What was found out.
+
+        Raises:
+            UsageError: If that is nothing.
+        """
+        estimates = [one for one in self._sweep.estimates() if (one.stage, one.instruction) != self._between]
         clocks = sorted({one.clock_mhz for one in estimates if one.clock_mhz is not None})
-        draft = Portrait(self._order, (), waits or dict.fromkeys(clocks, 0.0), self._gpus, self._provenance)
+        if not clocks:
+            seen = f"{len(estimates)} estimates, none at a clock"
+            raise UsageError("no computation was profiled at a clock that was set", seen, "let the sweep try some")
+        powers = {kind: p.power_w for kind, p in self._waits.powers().items()}
+        waits = {kind: power_w for kind, power_w in powers.items() if isinstance(kind, int)}
+        notes, provenance = tuple[str, ...](), self._provenance
+        if not waits:
+            waits = dict.fromkeys(clocks, powers[None] if None in powers else min(powers.values()))
+            notes, provenance = (UNSEEN,), Provenance.weakest([provenance, Provenance.MODELLED])
+        draft = Portrait(self._order, (), waits, self._gpus, provenance, notes)
         readings = [
             Reading(one.stage, one.instruction, one.clock_mhz, max(SHORTEST_S, one.time_s), one.energy_j)
             for one in estimates
@@ -92,7 +113,7 @@ class Portraitist:
         for operation, time_s in self._constant_s.items():  # far too short to have a power of its own
             lasts_s = max(SHORTEST_S, time_s)
             readings.append(Reading(*operation, None, lasts_s, lasts_s * draft.wait_w(clocks[-1])))
-        return Portrait(self._order, tuple(readings), draft.wait_power_w, self._gpus, self._provenance)
+        return replace(draft, readings=tuple(readings))
 
     def _computations(self, iteration: Iteration) -> tuple[ComputationReading, ...]:
         """What ran, for the profiler; the first computation is void if its clock was changed for it just then."""
@@ -104,12 +125,3 @@ class Portraitist:
             found.append(ComputationReading(*ran.computation.operation, clock_mhz, ran.begin_ns, ran.end_ns))
         self._previous_mhz = iteration.ran[-1].clock_mhz
         return tuple(found)
-
-
-def _wait_clocks(iteration: Iteration) -> list[Hashable]:
-    """The clock at which a rank waits in the gap before each computation, and after the last one [MHz].
-
-    It is told the clock of its next computation as soon as one ends; at the end, that of the first one to come.
-    """
-    clocks: list[Hashable] = [ran.clock_mhz for ran in iteration.ran]
-    return [*clocks, *clocks[:1]]

@@ -85,8 +85,8 @@ def test_it_profiles_plans_and_follows_by_itself() -> None:
     rig.until_done()
     assert rig.engine.describe() == "following a plan"
     plan = rig.source.plan
-    rig.iterate()
-    rig.iterate()
+    for _ in range(11):
+        rig.iterate()
     first, last = rig.engine.iterations[0], rig.engine.iterations[-1]
     assert (first.planned, last.planned) == (False, True)
     follower = {ran.computation: ran.clock_mhz for ran in last.ran}
@@ -96,7 +96,8 @@ def test_it_profiles_plans_and_follows_by_itself() -> None:
     }
     assert follower == clocks
     assert last.time_s == pytest.approx(plan.time_s, rel=0.01)
-    assert last.energy_j == pytest.approx(plan.energy_j, rel=0.02)
+    settled_j = [one.energy_j or 0.0 for one in list(rig.engine.iterations)[-10:]]  # one alone is up to a tick off
+    assert sum(settled_j) / 10 == pytest.approx(plan.energy_j, rel=0.02)
     rig.engine.close()
     assert rig.gauge.gpu.read_core_clock_lock() is None
 
