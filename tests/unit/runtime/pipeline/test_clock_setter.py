@@ -95,6 +95,50 @@ def test_a_clock_waits_for_its_mark_and_late_ones_are_skipped() -> None:
     setter.close()
 
 
+def test_a_mark_that_never_passes_holds_up_nobody_who_closes() -> None:
+    device, stuck = Recorder(VirtualClock()), Mark()
+    setter = ClockSetter(find_tunable([device], Knob.CORE_CLOCK), clock=VirtualClock(), end_wait_s=0.05)
+    setter.request(990)
+    setter.drain()
+    setter.request(1410, stuck)
+    setter.close()
+    assert device.read_core_clock_lock() is None
+    setter.drain()  # nobody will tell anything any more
+    stuck.passed()
+    setter._thread.join()
+    assert device.told == [990]
+    assert device.read_core_clock_lock() is None
+
+
+class Silent(Recorder):
+    """Its driver does not answer for a while."""
+
+    answers = threading.Event()
+
+    def lock_core_clock(self, minimum_mhz: int, maximum_mhz: int) -> None:
+        self.answers.wait()
+        super().lock_core_clock(minimum_mhz, maximum_mhz)
+
+
+def test_a_driver_that_does_not_answer_is_told_of_and_put_back_later() -> None:
+    device = Silent(VirtualClock())
+    setter = ClockSetter(find_tunable([device], Knob.CORE_CLOCK), clock=VirtualClock(), end_wait_s=0.05)
+    setter.request(990)
+    while not setter._hardware.locked():
+        pass
+    with pytest.raises(RestoreError, match="has not answered"):
+        setter.close()
+    device.answers.set()
+    setter._thread.join()
+    assert device.read_core_clock_lock() is None
+
+
+def test_nobody_waits_for_a_setter_that_is_closed() -> None:
+    setter = setter_of(Recorder(VirtualClock()))
+    setter.close()
+    setter.drain()
+
+
 def test_none_is_what_was_found() -> None:
     device = Recorder(VirtualClock())
     device.lock_core_clock(210, 1200)

@@ -8,7 +8,7 @@ from joulewise.clock import Clock, MonotonicClock
 from joulewise.devices.capabilities import Kind
 from joulewise.records import Instruction, Provenance
 from joulewise.runtime.pipeline.computation import Computation
-from joulewise.runtime.pipeline.gauge import HostGauge
+from joulewise.runtime.pipeline.gauge import HostGauge, Tick
 from joulewise.testing import FakeDevice
 
 ONE = Computation(0, Instruction.FORWARD, 0)
@@ -27,7 +27,7 @@ def test_ticks_are_seen_while_profiling_alone() -> None:
         opened_ns = gauge.open(profiling=profiling)
         begin_ns = gauge.begin(ONE, lambda: None)
         seen = []
-        busy(clock)
+        busy(clock, 100_000_000)
         while profiling and len(seen) < 6:
             seen += gauge.take_ticks()
         end_ns = gauge.end(ONE)
@@ -40,6 +40,20 @@ def test_ticks_are_seen_while_profiling_alone() -> None:
             assert all(opened_ns <= tick.at_ns <= closed_ns for tick in ticks)
             assert [tick.energy_j for tick in ticks] == sorted({tick.energy_j for tick in ticks})
         assert profiling or not gauge.take_ticks()
+
+
+def test_energy_across_the_boundaries_of_short_iterations_is_not_lost() -> None:
+    clock = MonotonicClock()
+    gauge = HostGauge([FakeDevice(clock, load_w=250.0)], clock)
+    ticks: list[Tick] = []
+    while len(ticks) < 3 or ticks[-1].at_ns - ticks[0].at_ns < 200_000_000:
+        gauge.open(profiling=True)
+        busy(clock, 500_000)  # shorter than the time between two looks
+        gauge.close()
+        ticks += gauge.take_ticks()
+    first, last = ticks[0], ticks[-1]
+    assert [tick.at_ns for tick in ticks] == sorted({tick.at_ns for tick in ticks})
+    assert last.energy_j - first.energy_j == pytest.approx(250.0 * (last.at_ns - first.at_ns) * 1e-9, rel=0.25)
 
 
 def test_an_iteration_that_failed_leaves_nobody_who_polls() -> None:

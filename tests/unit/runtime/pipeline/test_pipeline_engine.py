@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,9 +45,18 @@ class NoStore:
 class Rig:
     """An engine that is a whole pipeline, on a twin."""
 
-    def __init__(self, source: Any = None, exchange: Any = None, *, profile: bool = True, faults: Sequence[Fault] = ()):
+    def __init__(
+        self,
+        source: Any = None,
+        exchange: Any = None,
+        *,
+        profile: bool = True,
+        faults: Sequence[Fault] = (),
+        scale: float = 4.0,
+        mark: Any = None,
+    ) -> None:
         self.gauge = TwinGauge(
-            transformer_costs(1, scale=4.0), rank=0, ranks=1, stages=1, local=[0], store=NoStore(), name="rig"
+            transformer_costs(1, scale=scale), rank=0, ranks=1, stages=1, local=[0], store=NoStore(), name="rig"
         )
         self.gauge.gpu._faults = FaultScript(tuple(faults))
         self.source = PlanningThread(plans=5) if source is None else source
@@ -61,7 +71,9 @@ class Rig:
             name="test",
         )
         self.setter = ClockSetter(tunable, clock=self.gauge.clock)
-        self.engine = PipelineEngine([0], self.setter, self.gauge, profiling if profile else None, MonotonicClock())
+        self.engine = PipelineEngine(
+            [0], self.setter, self.gauge, profiling if profile else None, MonotonicClock(), mark=mark
+        )
 
     def iterate(self, order: Sequence[Computation] = ORDER, *, training: bool = True, completed: bool = True) -> None:
         self.engine.begin_iteration(training)
@@ -102,6 +114,18 @@ def test_it_profiles_plans_and_follows_by_itself() -> None:
     assert rig.gauge.gpu.read_core_clock_lock() is None
 
 
+@pytest.mark.parametrize("scale", [0.2, 0.05])
+def test_iterations_shorter_than_a_few_ticks_are_profiled_together(scale: float) -> None:
+    rig, usual = Rig(scale=scale), Rig()
+    for one in (rig, usual):
+        one.until_done()
+        assert one.engine.describe() == "following a plan"
+        one.engine.close()
+    assert rig.engine.iterations[0].time_s < 0.15
+    power_w, usual_w = (one.source.plan.energy_j / one.source.plan.time_s for one in (rig, usual))
+    assert power_w == pytest.approx(usual_w, rel=0.05)
+
+
 def test_another_plan_holds_from_the_next_computation_on() -> None:
     rig = Rig(profile=False)
     plan = {"schema": "joulewise.plan/1", "ranks": [{"steps": _steps(990)}]}
@@ -137,6 +161,110 @@ def test_a_device_that_is_lost_ends_planning_and_not_training() -> None:
     rig.gauge.gpu._faults = FaultScript()
 
 
+def test_nothing_counts_as_planned_after_the_setter_has_failed() -> None:
+    rig = Rig(profile=False)
+    rig.engine.follow(_plan(990, 1200))
+    rig.iterate()
+
+    def fail(*_: object) -> None:
+        raise OSError("the driver is busy")
+
+    rig.gauge.gpu.lock_core_clock = fail  # type: ignore[method-assign]
+    rig.iterate()
+    rig.iterate()
+    first, second, last = rig.engine.iterations
+    assert first.planned
+    assert {ran.clock_mhz for ran in first.ran} == {990, 1200}
+    assert "busy" in rig.engine.failure
+    assert not second.planned
+    assert not last.planned
+    assert {ran.clock_mhz for ran in last.ran} == {None}
+    assert rig.engine.plan is None
+    assert rig.gauge.gpu.read_core_clock_lock() is None
+    with pytest.raises(UsageError, match="after a failure"):
+        rig.engine.follow(_plan(990))
+    rig.engine.close()
+
+
+def test_a_failure_is_final_whoever_brings_a_plan() -> None:
+    rig = Rig(profile=False)
+    rig.engine.follow(_plan(990))
+    healthy = rig.gauge.open
+
+    def fail(**_: object) -> int:
+        raise OSError("no gauge")
+
+    rig.gauge.open = fail  # type: ignore[method-assign]
+    rig.iterate()
+    rig.gauge.open = healthy  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="no gauge"):
+        rig.engine.follow(_plan(990))
+    rig.iterate()
+    rig.setter.drain()
+    assert rig.gauge.gpu.read_core_clock_lock() is None
+    assert not rig.engine.iterations[-1].planned
+    assert rig.engine.describe() == "not planning: OSError: no gauge"
+    rig.engine.close()
+
+
+def test_clocks_come_back_whatever_else_fails_at_the_end() -> None:
+    rig = Rig(profile=False)
+    done: list[str] = []
+
+    def fail() -> None:
+        done.append("fails")
+        raise OSError("the hub is gone")
+
+    for act in (lambda: done.append("unhooked"), fail, lambda: done.append("last word")):
+        rig.engine.at_close(act)
+    rig.engine.follow(_plan(990))
+    rig.iterate()
+    assert rig.gauge.gpu.read_core_clock_lock() is not None
+    with pytest.raises(OSError, match="hub is gone"):
+        rig.engine.close()
+    assert done == ["last word", "fails", "unhooked"]
+    assert rig.gauge.gpu.read_core_clock_lock() is None
+    rig.engine.close()
+
+
+class Mark:
+    """A point that the accelerator has not passed yet."""
+
+    def __init__(self) -> None:
+        self.passed = threading.Event()
+        self.query, self.synchronize = self.passed.is_set, self.passed.wait
+
+
+@pytest.mark.parametrize("ends", ["evaluation", "failure"])
+def test_what_was_found_comes_back_only_behind_the_work_before(ends: str) -> None:
+    marks: list[Mark] = []
+
+    def mark() -> Mark:
+        marks.append(Mark())
+        return marks[-1]
+
+    rig = Rig(profile=False, mark=mark)
+    rig.engine.follow(_plan(990))
+    rig.engine.begin_iteration()
+    rig.gauge.begin = lambda computation, drain: 0  # type: ignore[method-assign]
+    rig.engine.before(ORDER[0])
+    marks[0].passed.set()
+    rig.setter.drain()
+    assert rig.gauge.gpu.read_core_clock_lock() == (990, 990)
+    if ends == "evaluation":
+        rig.engine.begin_iteration(training=False)
+    else:
+        rig.gauge.end = None  # type: ignore[assignment]
+        rig.engine.after(ORDER[0])
+        assert rig.engine.failure
+    assert len(marks) == 2
+    assert rig.gauge.gpu.read_core_clock_lock() == (990, 990)  # it computes still
+    marks[1].passed.set()
+    rig.setter.drain()
+    assert rig.gauge.gpu.read_core_clock_lock() is None
+    rig.engine.close()
+
+
 class Broken:
     """A source that fails in one way or another."""
 
@@ -161,6 +289,9 @@ def test_without_a_plan_the_job_goes_on_as_found(how: str, said: str) -> None:
     rig.until_done()
     rig.iterate()
     assert said in rig.engine.failure
+    with pytest.raises(UsageError, match="after a failure"):
+        rig.engine.follow(_plan(990))  # a hub that answers too late
+    rig.iterate()
     rig.setter.drain()
     assert rig.gauge.gpu.read_core_clock_lock() is None
     rig.engine.close()
@@ -210,6 +341,12 @@ def test_a_failure_of_ours_still_takes_part_in_what_is_said_together() -> None:
     rig.iterate(completed=False)
     assert words.calls == 1
     rig.engine.close()
+
+
+def _plan(*clocks_mhz: int) -> dict[str, Any]:
+    """A plan that takes clocks in turn."""
+    steps = [{**one, "clock_mhz": clocks_mhz[i % len(clocks_mhz)]} for i, one in enumerate(_steps(0))]
+    return {"schema": "joulewise.plan/1", "ranks": [{"steps": steps}]}
 
 
 def _steps(clock_mhz: int) -> list[dict[str, Any]]:
