@@ -48,8 +48,10 @@ def show_and_write(
         is_name = head in HEADS[:2]
         words = head if is_name else head.replace(" ", "\n", 1)
         table.add_column(words, justify="left" if is_name else "right", no_wrap=head != HEADS[0])
-    for row in rows:
-        table.add_row(*row)
+    before = ""
+    for name, *cells in rows:
+        table.add_row("" if name == before else name, *cells)
+        before = name
     console.print(table)
     for note in notes:
         console.print(f"note: {note}", highlight=False, markup=False)
@@ -65,13 +67,17 @@ def show_and_write(
 def title(plan: Plan) -> str:
     """How much was replayed."""
     streams = len(plan.worlds) * len(plan.policies) * len(plan.seeds)
-    count = f"{len(plan.worlds)} recurring job{'s' if len(plan.worlds) > 1 else ''}"
-    return f"{count}, {plan.recurrences} recurrences, {len(plan.seeds)} seeds: {streams:,} streams replayed"
+    parts = (_counted(len(plan.worlds), "recurring job"), _counted(plan.recurrences, "recurrence"))
+    return f"{', '.join(parts)}, {_counted(len(plan.seeds), 'seed')}: {_counted(streams, 'stream')} replayed"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count > 1 else ''}"
 
 
 def subtitle(plan: Plan, eta: float) -> str:
     """Goal and chance."""
-    seeds = f"seeds {plan.seeds[0]} to {plan.seeds[-1]}"
+    seeds = f"seeds from {plan.seeds[0]} to {plan.seeds[-1]}"
     overlap = f"; {plan.load:g} submissions under way on average" if plan.load else ""
     return f"eta {eta:g}; {seeds}; costs in oracle runs, savings in % of changing nothing{overlap}"
 
@@ -80,12 +86,12 @@ def table_rows(plan: Plan, outcomes: Mapping[Cell, list[Outcome]]) -> tuple[tupl
     """One row for each world and policy, and at the end those of all worlds together."""
     rows = []
     for number, world in enumerate(plan.worlds):
-        for at, name in enumerate(plan.policies):
-            rows.append(("" if at else world.name, name, *_figures([outcomes[name, number]])))
+        for name in plan.policies:
+            rows.append((world.name, name, *_figures([outcomes[name, number]])))
     if len(plan.worlds) > 1:
-        for at, name in enumerate(plan.policies):
+        for name in plan.policies:
             every = [outcomes[name, number] for number in range(len(plan.worlds))]
-            rows.append(("" if at else SUM, name, *_figures(every)))
+            rows.append((SUM, name, *_figures(every)))
     return tuple(rows)
 
 

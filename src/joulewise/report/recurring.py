@@ -17,6 +17,7 @@ from joulewise.wire.atomic import write_text_atomically
 
 COLORS = {"ours": "#00796b", "zeus": "#c2410c", "default": "#7b8794", "grid": "#7a5195", "oracle": "#111827"}
 DASHES = {"ours": "solid", "zeus": "dash", "default": "dot", "grid": "dashdot", "oracle": "longdash"}
+BORDERS = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "dashed", "longdash": "dashed"}
 MOST_POINTS = 200
 Array = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class RecurringReport:
         title: Heading.
         subtitle: What was replayed.
         worlds: Names of worlds, and what each policy made of it.
-        table: Heads, then rows, formatted; the first cell of a row may be empty.
+        table: Heads, then rows, formatted.
         notes: What to know to read it.
     """
 
@@ -186,7 +187,7 @@ def _charts(numbers_of: range) -> str:
 def _keys(report: RecurringReport) -> str:
     items = "".join(
         '<span style="display:inline-flex;align-items:center;gap:7px;margin-right:18px">'
-        f'<i style="width:22px;height:4px;border-radius:2px;background:{COLORS[one.policy]}"></i>'
+        f'<i style="width:26px;border-top:3px {BORDERS[DASHES[one.policy]]} {COLORS[one.policy]}"></i>'
         f"{escape(one.policy)}</span>"
         for one in report.worlds[0][1]
     )

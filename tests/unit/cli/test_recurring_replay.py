@@ -57,7 +57,8 @@ def test_every_policy_is_told_of_in_the_table_and_the_report(tmp_path):
     for policy in ("ours", "zeus", "default", "grid", "oracle"):
         assert len(re.findall(rf" {policy} +\d", done.stdout)) == 3  # two devices, and both together
     assert "mine is left out" in done.stdout
-    rows = {line.split()[-8]: line.split() for line in done.stdout.splitlines() if re.search(r"[\d.]+ +0$", line)}
+    lines = [line.split() for line in done.stdout.splitlines() if re.search(r"\d +0 *$", line)]
+    rows = {words[-8]: words for words in lines}
     assert float(rows["oracle"][-6]) <= float(rows["ours"][-6]) <= float(rows["default"][-6])  # regret
     page = (tmp_path / "out.html").read_text()
     assert "Replayed, not run" in page
