@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewise.report.axes import axis, padded
 from joulewise.report.content import CHOSEN, Mark, PipelineReport
 from joulewise.report.label_placement import Label, place_labels
 from joulewise.report.quantities import Unit, energy_unit, numbers, show, show_percent, time_unit
@@ -47,19 +48,19 @@ def frontier_figure(report: PipelineReport) -> dict[str, Any]:
         ),
         *(chart.mark(mark) for mark in report.marks),
     ]
-    x_range, y_range = _padded(times * x_unit.factor), _padded(energies * y_unit.factor)
+    x_range, y_range = padded(times * x_unit.factor), padded(energies * y_unit.factor)
     layout = {
         "height": _HEIGHT_PX + 110,
         "margin": {"l": 74, "r": 18, "t": 44, "b": 56},
         "hovermode": "closest",
         "dragmode": "zoom",
-        "xaxis": _axis(f"iteration time [{x_unit.symbol}]", x_range),
-        "yaxis": _axis(f"energy of one iteration [{y_unit.symbol}]", y_range),
+        "xaxis": axis(f"iteration time [{x_unit.symbol}]", x_range),
+        "yaxis": axis(f"energy of one iteration [{y_unit.symbol}]", y_range),
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
         "annotations": chart.annotations(x_range, y_range),
     }
-    plans_only = _padded(np.r_[report.plan_time_s, report.bound_time_s] * x_unit.factor, 0.03)
-    plans_only_down = _padded(np.r_[report.plan_energy_j, report.bound_energy_j] * y_unit.factor, 0.03)
+    plans_only = padded(np.r_[report.plan_time_s, report.bound_time_s] * x_unit.factor, 0.03)
+    plans_only_down = padded(np.r_[report.plan_energy_j, report.bound_energy_j] * y_unit.factor, 0.03)
     ranges = {"all": {"x": x_range, "y": y_range}, "plans": {"x": plans_only, "y": plans_only_down}}
     return {"data": [trace for trace in data if trace["x"]], "layout": layout, "ranges": ranges}
 
@@ -191,24 +192,3 @@ def _of(report: PipelineReport, name: str) -> NDArray[np.float64]:
 
 def _change(value: float, reference: float) -> str:
     return show_percent(value / reference - 1, signed=True) if reference else "n/a"
-
-
-def _padded(values: NDArray[np.float64], share: float = 0.06) -> list[float]:
-    if not len(values):
-        return [0.0, 1.0]
-    low, high = float(values.min()), float(values.max())
-    pad = share * (high - low) or 0.05 * high or 1.0
-    return [low - pad, high + pad]
-
-
-def _axis(title: str, span: list[float]) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "standoff": 10},
-        "range": span,
-        "gridcolor": "#e8ebef",
-        "zeroline": False,
-        "ticks": "outside",
-        "tickcolor": "#9aa4b2",
-        "linecolor": "#9aa4b2",
-        "showline": True,
-    }

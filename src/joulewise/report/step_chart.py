@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from joulewise.frontier import Frontier, Point
 from joulewise.records import Provenance
+from joulewise.report.axes import axis, padded
 from joulewise.report.label_placement import Label, place_labels
 from joulewise.report.quantities import Unit, energy_unit, numbers, show, show_percent, time_unit
 from joulewise.report.run_content import StepSettings
@@ -44,7 +45,7 @@ class _Figure:
         self.y_unit = energy_unit(max(point.energy_j for point in step.points))
         times = self._scaled([(p.time_s, _error(p.time_sd_s, p)) for p in step.points], self.x_unit)
         energies = self._scaled([(p.energy_j, _error(p.energy_sd_j, p)) for p in step.points], self.y_unit)
-        self.x_range, self.y_range = _padded(times), _padded(energies)
+        self.x_range, self.y_range = padded(times), padded(energies)
 
     def to_dict(self) -> dict[str, Any]:
         best = {point.setting for point in self.frontier}
@@ -65,8 +66,8 @@ class _Figure:
             "hovermode": "closest",
             "dragmode": "zoom",
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
-            "xaxis": _axis(f"time of a step [{self.x_unit.symbol}]", self.x_range),
-            "yaxis": _axis(f"energy of a step [{self.y_unit.symbol}]", self.y_range),
+            "xaxis": axis(f"time of a step [{self.x_unit.symbol}]", self.x_range, nticks=8),
+            "yaxis": axis(f"energy of a step [{self.y_unit.symbol}]", self.y_range, nticks=8),
         }
         narrow = [name for name in (self.step.chosen, self.step.found) if name in self.by_name]
         everything = [*dict.fromkeys([*narrow, *(str(point.setting) for point in self.step.points)])]
@@ -198,26 +199,6 @@ def _between(line: Array) -> Array:
         return line
     share = np.linspace(0.0, 1.0, 11)[:, None]
     return np.concatenate([before + (after - before) * share for before, after in pairwise(line)])
-
-
-def _padded(values: Array, share: float = 0.07) -> list[float]:
-    low, high = float(values.min()), float(values.max())
-    pad = share * (high - low) or 0.05 * high or 1.0
-    return [low - pad, high + pad]
-
-
-def _axis(title: str, span: list[float]) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "standoff": 10},
-        "range": span,
-        "gridcolor": "#e8ebef",
-        "zeroline": False,
-        "ticks": "outside",
-        "tickcolor": "#9aa4b2",
-        "linecolor": "#9aa4b2",
-        "showline": True,
-        "nticks": 8,
-    }
 
 
 def _watermark(worth: Provenance) -> dict[str, Any]:
