@@ -19,17 +19,20 @@ class Heard:
 
     Attributes:
         latencies_s: From when each request was due to its whole answer [s].
+        late_s: From when each was due to when we came to it [s]; our own doing, and part of its latency.
         lasted_s: From the first to the last [s].
         plans: Which plans were told.
     """
 
     latencies_s: Sequence[float]
+    late_s: Sequence[float]
     lasted_s: float
     plans: frozenset[str]
 
-    def quantile_ms(self, percent: int) -> float:
-        """A percentile of latencies [ms]."""
-        return quantiles(self.latencies_s, n=100)[percent - 1] * 1e3
+
+def percentile_ms(times_s: Sequence[float], percent: int) -> float:
+    """A percentile of times [ms]."""
+    return quantiles(times_s, n=100)[percent - 1] * 1e3
 
 
 def request(method: str, path: str, body: object = None) -> bytes:
@@ -59,9 +62,10 @@ async def ask(port: int, data: bytes) -> bytes:
 
 async def evenly(port: int, make: Callable[[int], bytes], count: int, per_s: float) -> Heard:
     """So many requests at even distances, whether or not those before are answered (open loop)."""
-    began_ns, latencies_s, plans = CLOCK.now_ns(), [], set()
+    began_ns, latencies_s, late_s, plans = CLOCK.now_ns(), [], [], set()
 
     async def one(number: int, due_ns: int) -> None:
+        late_s.append((CLOCK.now_ns() - due_ns) * 1e-9)
         body = await ask(port, make(number))
         latencies_s.append((CLOCK.now_ns() - due_ns) * 1e-9)
         plans.add(json.loads(body).get("plan", ""))
@@ -72,7 +76,7 @@ async def evenly(port: int, make: Callable[[int], bytes], count: int, per_s: flo
             if (early_ns := due_ns - CLOCK.now_ns()) > 0:
                 await asyncio.sleep(early_ns * 1e-9)
             tasks.create_task(one(number, due_ns))
-    return Heard(latencies_s, (CLOCK.now_ns() - began_ns) * 1e-9, frozenset(plans))
+    return Heard(latencies_s, late_s, (CLOCK.now_ns() - began_ns) * 1e-9, frozenset(plans))
 
 
 async def at_once(port: int, make: Callable[[int], bytes], count: int, at_a_time: int) -> Heard:
@@ -88,4 +92,4 @@ async def at_once(port: int, make: Callable[[int], bytes], count: int, at_a_time
             plans.add(json.loads(body).get("plan", ""))
 
     await asyncio.gather(*(client() for _ in range(at_a_time)))
-    return Heard(latencies_s, (CLOCK.now_ns() - began_ns) * 1e-9, frozenset(plans))
+    return Heard(latencies_s, [0.0] * len(latencies_s), (CLOCK.now_ns() - began_ns) * 1e-9, frozenset(plans))

@@ -39,7 +39,8 @@ from joulewise.wire.pipeline_hub import (
 
 MOST_ATTEMPTS = 100
 KEPT_SCHEDULES = 4096
-FLUSH_EVERY_S = 2.0
+FLUSH_EVERY_S = 0.5
+"""Little at a time: writing down thousands at once would keep beats waiting."""
 PLANNER_LEASE_S = 5.0
 
 
@@ -51,14 +52,12 @@ class Held:
         plans: Those of its planned round, or None.
         detector: Watches its replicas under these plans.
         heard: The last beat of each process since it was written down, with when.
-        written: The session of each process that was written down.
     """
 
     def __init__(self, state: JobState, plans: Plans | None, detector: Detector) -> None:
         """Work out what each straggler is to follow."""
         self.state, self.plans, self.detector = state, plans, detector
         self.heard: dict[Who, tuple[float, Beat]] = {}
-        self.written: dict[Who, str] = {}
         self._orders: dict[tuple[int, int], tuple[Orders, bytes]] = {}
         self._factors = core.factors_of(state)
 
@@ -207,7 +206,12 @@ class PipelineHub:
         held = self._held.get(job_id) or self._reload(job_id)
         prefix, _, index = plan.rpartition(".")
         is_one = prefix == f"{held.state.generation}.{held.state.planned_round}" and index.isdecimal()
-        if held.plans is None or not is_one or int(index) >= len(held.plans.frontier) or rank >= held.state.job.ranks:
+        if (
+            held.plans is None
+            or not is_one
+            or int(index) >= len(held.plans.frontier)
+            or not 0 <= rank < held.state.job.ranks
+        ):
             raise NotFoundError("there is no such plan", f"{plan[:80]}, rank {rank}", "ask for the one in your orders")
         with self._building:  # the ranks of a replica all ask at once
             if self.ready_schedule(job_id, plan, rank) is None:
@@ -259,7 +263,7 @@ class PipelineHub:
         for job_id, held in list(self._held.items()):
             heard = dict(held.heard)
             if heard:
-                self.store.write_beats(job_id, held.state.generation, heard.values(), held.written)
+                self.store.write_beats(job_id, held.state.generation, heard.values())
                 for who, what in heard.items():
                     if held.heard.get(who) is what:
                         del held.heard[who]
@@ -335,7 +339,7 @@ class PipelineHub:
             detector = held.detector if held is not None and same else Detector()
             after = Held(state, plans, detector)
             if held is not None and held.state.generation == state.generation:
-                after.heard, after.written = held.heard, held.written
+                after.heard = held.heard
             self._held[job_id] = after
             return after
 

@@ -20,7 +20,6 @@ PROFILE, PLANS = "profile", "plans"
 KEPT_ROUNDS = 2
 """Rounds whose documents are kept: one to follow, and one that is planned."""
 SUMMED = ("counted", "used_j", "unplanned_j")
-PLACE = ("replica", "rank", "member")
 Who = tuple[int, int, int]
 """Replica, rank and member."""
 
@@ -133,50 +132,18 @@ class PipelineStore:
 
     # --- processes
 
-    def write_beats(
-        self, job: str, generation: int, beats: Iterable[tuple[float, Beat]], written: dict[Who, str]
-    ) -> None:
-        """Keep the last beat of each process of a generation.
-
-        Thousands at once, so rows are written in bulk, and read only where a session is new to us.
+    def write_beats(self, job: str, generation: int, beats: Iterable[tuple[float, Beat]]) -> None:
+        """Keep the last beat of each process of a generation; a session that is over is added to what came before it.
 
         Args:
             job: The job.
             generation: Its generation.
             beats: When each was heard [s since 1970, UTC], and what.
-            written: The session of each process that was written before; brought up to date.
         """
-        mine = sa.and_(PROCESSES.c.pipeline == job, PROCESSES.c.generation == generation)
-        place = [PROCESSES.c[name] == sa.bindparam(f"at_{name}") for name in PLACE]
-        ours = [(heard_at, beat, (beat.replica, beat.rank, beat.member)) for heard_at, beat in beats]
-        unknown = [one for one in ours if written.get(one[2]) != one[1].session]
+        place = {"pipeline": job, "generation": generation}
+        rows = [place | _values(beat, heard_at) for heard_at, beat in beats]
         with self.database.writing() as connection:
-            fresh, changed = [], []
-            if unknown:
-                rows = connection.execute(sa.select(PROCESSES).where(mine)).mappings()
-                known = {(row["replica"], row["rank"], row["member"]): row for row in rows}
-                for heard_at, beat, who in unknown:
-                    row = known.get(who)
-                    if row is None:
-                        past = {f"past_{name}": 0 for name in SUMMED}
-                        names = {"pipeline": job, "generation": generation}
-                        fresh.append(names | dict(zip(PLACE, who, strict=True)) | _values(beat, heard_at) | past)
-                    elif row["session"] != beat.session:
-                        past = {f"past_{name}": row[f"past_{name}"] + row[name] for name in SUMMED}
-                        changed.append(_at(who) | _values(beat, heard_at) | past)
-            if fresh:
-                connection.execute(sa.insert(PROCESSES), fresh)
-            if changed:
-                connection.execute(sa.update(PROCESSES).where(mine, *place), changed)
-            same = [
-                _at(who) | _values(beat, heard_at) | {"at_session": beat.session, "at_iterations": beat.iterations}
-                for heard_at, beat, who in ours
-            ]
-            if same:
-                newer = PROCESSES.c.iterations <= sa.bindparam("at_iterations")
-                session = PROCESSES.c.session == sa.bindparam("at_session")
-                connection.execute(sa.update(PROCESSES).where(mine, *place, session, newer), same)
-        written.update({who: beat.session for _, beat, who in ours})
+            connection.execute(_KEEP_BEAT, rows)
 
     def savings(self, job: str, generation: int) -> Savings:
         """Of all processes of a job, in all generations; processes are counted in this one."""
@@ -207,13 +174,33 @@ class PipelineStore:
             return [dict(row) for row in rows]
 
 
-def _at(who: Who) -> dict[str, Any]:
-    return {f"at_{name}": value for name, value in zip(PLACE, who, strict=True)}
+def _keep_beat() -> sa.TextClause:
+    """One statement for SQLite and PostgreSQL: rows come by the thousand, so nothing is read, nothing built anew."""
+    names = [column.name for column in PROCESSES.columns]
+    own = [name for name in names if not PROCESSES.columns[name].primary_key and not name.startswith("past_")]
+    table, key = PROCESSES.name, ", ".join(column.name for column in PROCESSES.primary_key)
+    past = [
+        f"past_{name} = {table}.past_{name} + CASE WHEN {table}.session = excluded.session THEN 0 "
+        f"ELSE {table}.{name} END"
+        for name in SUMMED
+    ]
+    given = [f":{name}" if name in own or PROCESSES.columns[name].primary_key else "0" for name in names]
+    return sa.text(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(given)}) ON CONFLICT ({key}) "
+        f"DO UPDATE SET {', '.join([*(f'{name} = excluded.{name}' for name in own), *past])} "
+        f"WHERE {table}.session <> excluded.session OR {table}.iterations <= excluded.iterations"
+    )
+
+
+_KEEP_BEAT = _keep_beat()
 
 
 def _values(beat: Beat, heard_at: float) -> dict[str, Any]:
     totals = beat.totals
     return {
+        "replica": beat.replica,
+        "rank": beat.rank,
+        "member": beat.member,
         "session": beat.session,
         "iterations": beat.iterations,
         "plan": beat.plan,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -52,19 +54,34 @@ def hub_of(request: Request) -> Hub:
 TheHub = Annotated[Hub, Depends(hub_of)]
 
 
-def needs(scope: Scope) -> Callable[..., None]:
-    """What lets a request through that has this scope; 401 if it says not who it is, 403 if it may not."""
+def needs(scope: Scope, *, browser: bool = False) -> Callable[..., None]:
+    """What lets a request through that has this scope; 401 if it says not who it is, 403 if it may not.
+
+    Args:
+        scope: What it takes.
+        browser: Whether to have a browser ask its user for a name and a password; the password is the token.
+    """
 
     def check(
         request: Request, hub: TheHub, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
     ) -> None:
         if not request.app.state.asks_for_tokens:
             return
-        token = None if given is None else Tokens(hub.store.database).who_has(given.credentials, hub.now())
+        text = given.credentials if given is not None else _password(request) if browser else ""
+        token = Tokens(hub.store.database).who_has(text, hub.now()) if text else None
         if token is None:
-            seen = "no token" if given is None else "a token that is unknown or has expired"
-            raise HTTPException(401, seen, {"WWW-Authenticate": "Bearer"})
+            seen = "a token that is unknown or has expired" if text else "no token"
+            asks = 'Basic realm="joulewise hub: any name, and a token as password"' if browser else "Bearer"
+            raise HTTPException(401, seen, {"WWW-Authenticate": asks})
         if not token.scope.includes(scope):
             raise HTTPException(403, f"token {token.name} is good for {token.scope}, this takes {scope}")
 
     return check
+
+
+def _password(request: Request) -> str:
+    kind, _, rest = request.headers.get("authorization", "").partition(" ")
+    try:
+        return base64.b64decode(rest, validate=True).decode().partition(":")[2] if kind.lower() == "basic" else ""
+    except (Base64Error, UnicodeDecodeError):
+        return ""

@@ -1,16 +1,11 @@
-"""The same gate as `joulewise.services.hub.gate`, for what thousands of processes ask every second, and for browsers.
+"""The same gate as `joulewise.services.hub.gate`, for what thousands of processes ask every second.
 
-A token is looked up in the database once in `FRESH_S`; so one that is revoked is good for so much longer. Browsers ask
-their user for a name and a password; the password is the token.
+A token is looked up in the database once in `FRESH_S`; so one that is revoked is good for so much longer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from binascii import Error as Base64Error
-
-from fastapi import HTTPException, Request
 
 from joulewise.jobs.hub import Hub
 from joulewise.jobs.tokens import Scope, Token, Tokens
@@ -20,7 +15,7 @@ MOST_KNOWN = 1024
 
 
 class QuickGate:
-    """Lets requests through that have a scope.
+    """Knows tokens that it has seen.
 
     Args:
         hub: Whose tokens.
@@ -31,27 +26,13 @@ class QuickGate:
         self._hub = hub
         self._known: dict[str, tuple[int, Token | None]] = {}
 
-    async def admit(self, request: Request, scope: Scope, *, browser: bool = False) -> None:
-        """Return if the request has this scope.
-
-        Args:
-            request: The request.
-            scope: What it takes.
-            browser: Whether to have a browser ask its user.
-
-        Raises:
-            HTTPException: 401 if it says not who it is, 403 if it may not.
-        """
-        if not request.app.state.asks_for_tokens:
-            return
-        text = _credentials(request.headers.get("authorization", ""))
-        token = await self._token(text) if text else None
-        if token is None or token.expires_at <= self._hub.now():
-            seen = "a token that is unknown or has expired" if text else "no token"
-            asks = 'Basic realm="joulewise hub: any name, and a token as password"' if browser else "Bearer"
-            raise HTTPException(401, seen, {"WWW-Authenticate": asks})
-        if not token.scope.includes(scope):
-            raise HTTPException(403, f"token {token.name} is good for {token.scope}, this takes {scope}")
+    async def lets_in(self, header: str, scope: Scope) -> bool:
+        """Whether a header of authorization holds a token with this scope."""
+        kind, _, text = header.partition(" ")
+        if kind.lower() != "bearer":
+            return False
+        token = await self._token(text.strip())
+        return token is not None and token.expires_at > self._hub.now() and token.scope.includes(scope)
 
     async def _token(self, text: str) -> Token | None:
         now_ns = self._hub.clock.now_ns()
@@ -62,15 +43,3 @@ class QuickGate:
                 self._known.clear()
             self._known[text] = now_ns, token
         return token
-
-
-def _credentials(header: str) -> str:
-    kind, _, rest = header.partition(" ")
-    if kind.lower() == "bearer":
-        return rest.strip()
-    if kind.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (Base64Error, UnicodeDecodeError):
-            return ""
-    return ""

@@ -8,8 +8,10 @@ reached is 503, which clients answer by asking again.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
@@ -19,6 +21,7 @@ from joulewise.errors import JoulewiseError, MissingExtraError, UsageError
 from joulewise.jobs.database import HEAD
 from joulewise.jobs.hub import Hub, NotFoundError
 from joulewise.jobs.tokens import Tokens
+from joulewise.pipelines.hub import PipelineHub
 from joulewise.wire.agent import error_to_dict
 from joulewise.wire.hub import SCHEMA
 
@@ -34,11 +37,13 @@ except ImportError:
 
 from joulewise.services.hub import exchange_routes, pipeline_routes, recurring_page_routes, recurring_routes
 from joulewise.services.hub.metrics import Traffic, render
+from joulewise.services.hub.quick_gate import QuickGate
+from joulewise.services.hub.quick_lane import Asgi, QuickLane
 
 EXPIRE_EVERY_S = 1.0
 MOST_BYTES, MOST_IMPORT_BYTES = 1024 * 1024, 1024**3
 _DATABASE, _TOKENS = "JOULEWISE_HUB_DATABASE", "JOULEWISE_HUB_TOKENS"
-Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+SWITCH_S = 0.001
 
 
 def make_app(hub: Hub, *, asks_for_tokens: bool) -> FastAPI:
@@ -61,12 +66,14 @@ def make_app(hub: Hub, *, asks_for_tokens: bool) -> FastAPI:
             hub.close()
 
     description = "What recurring jobs remember: which batch size costs least until the target is reached."
+    pipelines = PipelineHub(hub.store.database, hub.clock, hub.now)
     app = FastAPI(title="joulewise hub", version=_version(), description=description, lifespan=lifespan)
     app.state.hub, app.state.asks_for_tokens, app.state.traffic = hub, asks_for_tokens, Traffic()
-    app.include_router(pipeline_routes.make_router(hub))  # first, for thousands ask there
+    app.state.pipelines = pipelines
+    app.include_router(pipeline_routes.make_router(pipelines))
     app.include_router(recurring_routes.router)
     app.include_router(exchange_routes.router)
-    app.include_router(recurring_page_routes.make_router(hub))
+    app.include_router(recurring_page_routes.router)
     app.add_middleware(_Doorkeeper, app_state=app.state)
     app.exception_handler(JoulewiseError)(_refuse)
     app.exception_handler(RequestValidationError)(_refuse_unread)
@@ -184,9 +191,20 @@ def serve(
     uvicorn.run(where, factory=True, host=host, port=port, workers=workers, log_level="warning", access_log=False)
 
 
-def app_of_environment() -> FastAPI:
-    """The application of one worker process."""
-    return make_app(Hub(os.environ[_DATABASE]), asks_for_tokens=bool(os.environ[_TOKENS]))
+def app_of_environment() -> Asgi:
+    """The application of one worker process, with its quick lane.
+
+    Effects:
+        What this process holds by now is never looked at by the collector of garbage again, which would stop everybody
+        for a tenth of a second now and then; and threads let the loop that answers go on after a millisecond.
+    """
+    hub = Hub(os.environ[_DATABASE])
+    app = make_app(hub, asks_for_tokens=bool(os.environ[_TOKENS]))
+    gate = QuickGate(hub) if app.state.asks_for_tokens else None
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
+    return QuickLane(app, app.state.pipelines, gate, app.state.traffic)
 
 
 def _is_loopback(host: str) -> bool:
