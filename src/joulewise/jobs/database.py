@@ -1,7 +1,8 @@
 """Opening a database: SQLite in WAL mode by path, or PostgreSQL by URL; migrations run by themselves.
 
 Transactions that write take their lock when they begin (SQLite: BEGIN IMMEDIATE), so that none fails for having read
-first; those that read see one state. Many processes may open one database at once, also a new one: only one migrates.
+first; those that read see one state. Within a process, those who write to SQLite come to it one after the other. Many
+processes may open one database at once, also a new one: only one migrates.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from joulewise.clock import Clock, MonotonicClock
 from joulewise.errors import MissingExtraError, UsageError
+from joulewise.jobs.first_come import FirstComeLock
 
 try:
     import sqlalchemy as sa
@@ -45,7 +47,7 @@ class Database:
 
     def __init__(self, where: str | os.PathLike[str], *, busy_s: float = BUSY_S, clock: Clock | None = None) -> None:
         """Open and migrate."""
-        self._clock = clock or MonotonicClock()
+        self._clock, self._busy_s, self._writing = clock or MonotonicClock(), busy_s, FirstComeLock()
         url = url_of(where)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.name = url.render_as_string(hide_password=True)
@@ -83,7 +85,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that is committed at its end, and rolled back by an exception."""
-        with self.engine.connect() as connection:
+        with self._turn(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -92,6 +94,19 @@ class Database:
             except BaseException:
                 connection.rollback()
                 raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Threads that write to SQLite take turns here; there they would ask again at random, some for very long."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._writing.acquire(self._busy_s):
+            raise sa.exc.TimeoutError(f"nothing could be written for {self._busy_s:g} s")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         """Let go of all connections."""

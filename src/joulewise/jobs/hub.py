@@ -10,7 +10,6 @@ for each job, so that only processes get into one another's way.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +18,7 @@ from joulewise.clock import Clock, MonotonicClock, epoch_offset_s
 from joulewise.errors import UsageError
 from joulewise.jobs import core
 from joulewise.jobs.database import BUSY_S, Database
+from joulewise.jobs.first_come import FirstComeLock
 from joulewise.jobs.rows import Change, Job, TrialRow
 from joulewise.jobs.store import StaleError, Store
 from joulewise.wire.hub import (
@@ -60,7 +60,7 @@ class Hub:
         self.clock = clock or MonotonicClock()
         self.store = Store(Database(where, busy_s=busy_s))
         self._offset_s = epoch_offset_s(self.clock)
-        self._locks: dict[str, threading.Lock] = {}
+        self._locks: dict[str, FirstComeLock] = {}
 
     def close(self) -> None:
         """Let go of the database."""
@@ -150,7 +150,7 @@ class Hub:
         return _found(found[0] if found else None, "job", text)
 
     def _until_written(self, job: str, attempt: Callable[[Connection | None], tuple[Change | None, T]]) -> T:
-        with self._locks.setdefault(job, threading.Lock()):
+        with self._locks.setdefault(job, FirstComeLock()):
             for turn in range(MOST_ATTEMPTS):
                 with suppress(StaleError), self.store.locked(job) if turn else nullcontext() as within:
                     change, answer = attempt(within)
