@@ -89,11 +89,11 @@ def export(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; by default standard output.")] = None,
 ) -> None:
     """Write all that is remembered, but tokens, as JSON lines."""
-    from joulewise.jobs.exchange import export_lines  # noqa: PLC0415 (as above)
-    from joulewise.jobs.hub import Hub  # noqa: PLC0415
+    from joulewise.jobs.database import Database  # noqa: PLC0415 (as above)
+    from joulewise.pipelines.exchange import export_all  # noqa: PLC0415
     from joulewise.wire.atomic import write_text_atomically  # noqa: PLC0415
 
-    lines = (line + "\n" for line in export_lines(Hub(_existing(store)).store))
+    lines = (line + "\n" for line in export_all(Database(_existing(store))))
     if output is None:
         sys.stdout.writelines(lines)
     else:
@@ -106,12 +106,12 @@ def import_(
 ) -> None:
     """Read what was exported; jobs that are known already are left alone."""
     from joulewise.errors import InputFileError  # noqa: PLC0415 (as above)
-    from joulewise.jobs.exchange import import_lines  # noqa: PLC0415
-    from joulewise.jobs.hub import Hub  # noqa: PLC0415
+    from joulewise.jobs.database import Database  # noqa: PLC0415
+    from joulewise.pipelines.exchange import import_all  # noqa: PLC0415
 
     try:
         with file.open(encoding="utf-8") as lines:
-            found = import_lines(Hub(store).store, lines, str(file))
+            found = import_all(Database(store), lines, str(file))
     except OSError as error:
         raise InputFileError(str(file), None, "cannot be read", str(error.strerror), "name another file") from error
     typer.echo(f"{len(found.added)} jobs added, {len(found.known)} were known")

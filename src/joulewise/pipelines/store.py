@@ -76,13 +76,7 @@ class PipelineStore:
         self, before: JobState | None, after: JobState, documents: Mapping[tuple[int, str], Mapping[str, Any]]
     ) -> bool:
         """Write a job's next state, with documents by round and kind; False if ``before`` is not its state any more."""
-        values = {
-            "id": after.id,
-            "version": after.version,
-            "state": json.dumps(after.to_dict()),
-            "to_be_planned": int(after.is_to_be_planned),
-            "updated_at": after.updated_at,
-        }
+        values = values_of(after)
         try:
             with self.database.writing() as connection:
                 if before is None:
@@ -172,6 +166,17 @@ class PipelineStore:
         with self.database.reading() as connection:
             rows = connection.execute(sa.select(PROCESSES).where(which).order_by(c.replica)).mappings()
             return [dict(row) for row in rows]
+
+
+def values_of(state: JobState) -> dict[str, Any]:
+    """A state as a row, but for who plans it."""
+    return {
+        "id": state.id,
+        "version": state.version,
+        "state": json.dumps(state.to_dict()),
+        "to_be_planned": int(state.is_to_be_planned),
+        "updated_at": state.updated_at,
+    }
 
 
 def _keep_beat() -> sa.TextClause:

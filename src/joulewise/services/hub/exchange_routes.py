@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from joulewise.jobs.exchange import export_lines, import_lines
 from joulewise.jobs.tokens import Scope
+from joulewise.pipelines.exchange import export_all, import_all
 from joulewise.services.hub.gate import ERRORS, TheHub, needs
 from joulewise.wire.hub import PREFIX
 
@@ -26,13 +26,14 @@ class ImportAnswer:
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {LINES: {}}}})
-def export(hub: TheHub) -> StreamingResponse:
-    """Everything but tokens."""
-    return StreamingResponse((line + "\n" for line in export_lines(hub.store)), media_type=LINES)
+def export(hub: TheHub, request: Request) -> StreamingResponse:
+    """Everything but tokens: recurring jobs and pipelines."""
+    request.app.state.pipelines.flush()
+    return StreamingResponse((line + "\n" for line in export_all(hub.store.database)), media_type=LINES)
 
 
 @router.post("/import")
 def import_(hub: TheHub, lines: Annotated[bytes, Body(media_type=LINES)]) -> ImportAnswer:
     """What an export gave; jobs that are there already are left alone."""
-    found = import_lines(hub.store, lines.decode("utf-8", "replace").splitlines())
+    found = import_all(hub.store.database, lines.decode("utf-8", "replace").splitlines())
     return ImportAnswer(list(found.added), list(found.known))
