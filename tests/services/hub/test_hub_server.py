@@ -147,6 +147,7 @@ def test_what_people_type(server, store, job, tmp_path):
 
 
 def test_schemathesis_finds_no_server_error(tmp_path):
+    """Every operation that the hub describes, but import; as of schemathesis 4.32.5."""
     pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install schemathesis")
     with serving(tmp_path / "jobs.db") as server:
         words = ["run", f"{server.url}/openapi.json", "--max-examples", "25", "-c", "not_a_server_error"]
