@@ -8,8 +8,9 @@ fitted to a pipeline here, which is the point: what works on such profiles was n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from joulewise.devices.simulated.model import load_model
+from joulewise.devices.simulated.model import ChipModel, load_model
 from joulewise.devices.simulated.physics import Load, steady_power_w, stretch
 from joulewise.records import Instruction, Profile, Provenance, Reading
 
@@ -23,12 +24,13 @@ LOADS = {
 }
 
 
-def chip_profile(model_name: str, stages: int = 8) -> Profile:
+def chip_profile(chip: str | ChipModel, stages: int = 8, clocks_mhz: Sequence[int] | None = None) -> Profile:
     """Forward and backward of every stage at every clock of a simulated chip.
 
     Args:
-        model_name: As in ``sim:h100``.
+        chip: As in ``sim:h100``, or a model.
         stages: Number of pipeline stages.
+        clocks_mhz: Clocks [MHz] in place of the model's, with which durations are told; its physics hold beyond them.
 
     Returns:
         Simulated readings without noise. Waiting draws what the clock tree does at the knee of the voltage,
@@ -37,15 +39,16 @@ def chip_profile(model_name: str, stages: int = 8) -> Profile:
     Raises:
         UsageError: If there is no such model.
     """
-    model = load_model(model_name)
+    model = load_model(chip) if isinstance(chip, str) else chip
     clock = model.clock
-    steps = int((clock.maximum_mhz - clock.minimum_mhz) / clock.step_mhz)
-    clocks_mhz = [round(clock.maximum_mhz - step * clock.step_mhz) for step in range(steps + 1)]
+    if clocks_mhz is None:
+        steps = int((clock.maximum_mhz - clock.minimum_mhz) / clock.step_mhz)
+        clocks_mhz = [round(clock.maximum_mhz - step * clock.step_mhz) for step in range(steps + 1)]
     readings = []
     for instruction, load in LOADS.items():
         base_s = FORWARD_S if instruction is Instruction.FORWARD else BACKWARD_S
         holds = [mhz for mhz in clocks_mhz if steady_power_w(model, load, mhz) <= model.limit.maximum_w]
-        held_mhz = max(holds, default=clocks_mhz[-1])
+        held_mhz = max(holds, default=min(clocks_mhz))
         for stage in range(stages):
             uneven = 1 + UNEVEN_FRAC * math.sin(1.7 * stage + base_s)
             for clock_mhz in clocks_mhz:

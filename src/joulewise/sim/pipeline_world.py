@@ -8,7 +8,7 @@ board. Who polls the counter sees each tick a little late. Nothing here sleeps; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ class WorldNoise:
         counter_step_j: Their step [J].
         gain_frac: Their gain is off by at most this, relative; drawn once for each rank.
         poll_s: How often they are polled [s].
+        duty_frac: Which last part of each period the sensor behind the counter sees; it takes the rest to be like it.
     """
 
     time_frac: float = 0.01
@@ -40,6 +41,7 @@ class WorldNoise:
     counter_step_j: float = 0.001
     gain_frac: float = 0.01
     poll_s: float = 0.01
+    duty_frac: float = 1.0
 
 
 @dataclass
@@ -73,6 +75,7 @@ class PipelineWorld:
             for gain, phase in zip(gains.tolist(), phases.tolist(), strict=True)
         ]
         self._now_s, self._used_j = 0.0, np.zeros(ranks)
+        self._shown_j = np.zeros(ranks)
 
     @property
     def operations(self) -> tuple[SweptOperation, ...]:
@@ -156,5 +159,24 @@ class PipelineWorld:
         def energy_j(at_ns: int) -> float:
             return float(np.interp(at_ns * 1e-9 - self._now_s, edges_s, used_j))
 
+        if self.noise.duty_frac < 1:
+            return self._half_seen(rank, ticks_ns, late_ns, energy_j)
         seen = (round(tick + late) for tick, late in zip(ticks_ns, late_ns.tolist(), strict=True))
         return tuple((at, sensor.read(energy_j, tick)) for at, tick in zip(seen, ticks_ns, strict=True))
+
+    def _half_seen(
+        self, rank: int, ticks_ns: range, late_ns: NDArray[np.float64], energy_j: Callable[[int], float]
+    ) -> tuple[tuple[int, float], ...]:
+        """Ticks of a counter that rises by what it saw of each period, taken to be like all of it.
+
+        What it saw before the iteration began counts as what it sees of its first period.
+        """
+        sensor = self._sensors[rank]
+        found: list[tuple[int, float]] = []
+        window_ns = max(1, round(self.noise.duty_frac * ticks_ns.step))
+        for tick, late in zip(ticks_ns, late_ns.tolist(), strict=True):
+            begin_ns = max(tick - window_ns, round(self._now_s * 1e9))
+            mean_w = (energy_j(tick) - energy_j(begin_ns)) / max(1, tick - begin_ns)
+            self._shown_j[rank] += mean_w * ticks_ns.step
+            found.append((round(tick + late), sensor.read(lambda _: float(self._shown_j[rank]), tick)))
+        return tuple(found)
