@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -15,62 +12,38 @@ import pytest
 
 pytest.importorskip("joulewise.optimize.pipeline._kernel", reason="the kernel is not compiled")
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "explanations" / "planner.md").read_text(encoding="utf-8")
-FOLDER = DOCS / "explanations" / "planner"
-NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
-EXAMPLE = runpy.run_path(str(DOCS / "draw_planner.py"))
-MEASURED = runpy.run_path(str(DOCS / "measure_planner.py"))
+from joulewise.frontier.pareto import lower_hull
+from joulewise.sim.reproduce.quotes import blocks
+from joulewise.sim.reproduce.studies.planner_example import Solved, all_plans, names, planned, solve
 
-
-def _block(name: str) -> str:
-    (text,) = re.findall(rf"<!-- made: {name} -->\n(.*?)\n<!-- end: {name} -->", PAGE, re.DOTALL)
-    return str(text)
-
-
-def test_committed_drawings_are_those_of_the_command() -> None:
-    committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    assert committed == EXAMPLE["drawings"](), "run: python docs/draw_planner.py"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "explanations" / "planner"
 
 
 def test_every_drawing_is_shown_and_well_formed() -> None:
+    page = (ROOT / "docs" / "explanations" / "planner.md").read_text(encoding="utf-8")
     for path in FOLDER.iterdir():
-        assert f"(planner/{path.name})" in PAGE
+        assert f"(planner/{path.name})" in page
         ET.fromstring(path.read_text(encoding="utf-8"))
 
 
-def test_the_tables_of_the_example_are_those_of_the_command() -> None:
-    made = EXAMPLE["blocks"]()
-    assert {name: _block(name) for name in made} == made, "run: python docs/draw_planner.py"
-
-
-@pytest.mark.parametrize("name", ["counts", "gaps", "switches"])
-def test_measured_figures_are_those_of_the_command(name: str) -> None:
-    """Words exactly; numbers with room for another linear program's vertex or another machine's last digit."""
-    measure: Callable[[], str] = MEASURED[name]
-    made, shown = measure(), _block(name)
-    assert NUMBER.sub("#", shown) == NUMBER.sub("#", made)
-    assert list(map(float, NUMBER.findall(shown))) == pytest.approx(
-        list(map(float, NUMBER.findall(made))), rel=0.02, abs=0.03
-    ), "run: python docs/measure_planner.py"
-
-
 def test_each_step_to_clocks_brings_something() -> None:
-    means = [float(row.split("|")[2]) for row in _block("gaps").splitlines()[2:]]
+    rows = [row for row in blocks(ROOT)["gaps"][1].splitlines()[2:] if row.startswith("|")]
+    means = [float(row.split("|")[2]) for row in rows]
     assert all(later < earlier for earlier, later in pairwise(means))
 
 
-def _vertices(solved: Any) -> Iterator[tuple[str, list[float], list[float]]]:
-    for name, kind in zip(EXAMPLE["names"](solved.problem), solved.problem.kind, strict=True):
+def _vertices(solved: Solved) -> Iterator[tuple[str, list[float], list[float]]]:
+    for name, kind in zip(names(solved.problem), solved.problem.kind, strict=True):
         table = solved.problem.tables[kind]
-        hull = EXAMPLE["lower_hull"](table.time_s, table.effective_energy_j)
+        hull = lower_hull(table.time_s, table.effective_energy_j)
         slopes = -np.diff(table.effective_energy_j[hull]) / np.diff(table.time_s[hull])
         yield name, table.time_s[hull].tolist(), [np.inf, *slopes.tolist(), 0.0]
 
 
 def test_the_flows_of_the_example_prove_its_steps_optimal() -> None:
     """Conservation, and complementary slackness of every operation at both ends of every step."""
-    solved = EXAMPLE["solve"]()
+    solved = solve()
     arcs = list(_vertices(solved))
     for number, step in enumerate(solved.steps):
         assert step.flow_w["B"] + step.flow_w["C"] == pytest.approx(step.flow_w["A"], abs=1e-6)
@@ -90,9 +63,9 @@ def test_the_flows_of_the_example_prove_its_steps_optimal() -> None:
 
 
 def test_no_plan_of_the_example_beats_those_of_the_planner() -> None:
-    solved = EXAMPLE["solve"]()
-    power_w, planned = solved.problem.total_wait_power_w, EXAMPLE["planned"](solved.problem)
-    for time_s, energy_j in zip(*EXAMPLE["all_plans"](solved.problem), strict=True):
+    solved = solve()
+    power_w, offered = solved.problem.total_wait_power_w, planned(solved.problem)
+    for time_s, energy_j in zip(*all_plans(solved.problem), strict=True):
         effective_j = energy_j - power_w * time_s
         assert energy_j >= solved.bound.at(max(time_s, solved.time_s[-1]), power_w) - 1e-6
-        assert any(p.time_s <= time_s + 1e-9 and p.energy_j - power_w * p.time_s <= effective_j + 1e-9 for p in planned)
+        assert any(p.time_s <= time_s + 1e-9 and p.energy_j - power_w * p.time_s <= effective_j + 1e-9 for p in offered)

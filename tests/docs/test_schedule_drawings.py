@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from joulewise.optimize.pipeline.schedules import SCHEDULES, make_schedule, read_graph
+from joulewise.sim.reproduce.data import Data
+from joulewise.sim.reproduce.studies.schedules import exhibits
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "explanations" / "schedules.md").read_text(encoding="utf-8")
-DRAWN: dict[str, str] = runpy.run_path(str(DOCS / "draw_schedules.py"))["drawings"]()
-
-
-def test_committed_drawings_are_those_of_the_command() -> None:
-    folder = DOCS / "explanations" / "schedules"
-    committed = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    assert committed == DRAWN, "run: python docs/draw_schedules.py"
+DRAWN = {one.name: one.svg for one in exhibits(Data())}
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_a_drawing_has_a_cell_for_every_operation_and_fits_its_frame(name: str) -> None:
-    root = ET.fromstring(DRAWN[f"{name}.svg"])
+    root = ET.fromstring(DRAWN[name])
     width = float(root.attrib["width"])
     boxes = [element.attrib for element in root.iter("{http://www.w3.org/2000/svg}rect")]
     cells = [box for box in boxes if box.get("stroke") == "#ffffff"]

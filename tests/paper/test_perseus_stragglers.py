@@ -55,12 +55,12 @@ def test_a_governed_cluster_saves_what_is_published(workload: Workload, microbat
     events = [Disturbance(1 + number, 0, factor) for number, factor in enumerate(SLOWDOWNS)]
     alone, *straggling = cluster.run(1 + len(events), events)
     fastest = frontier[0]
-    without_j = pipelines * sums._all_max_until(fastest.time_s)
+    without_j = pipelines * sums.all_max_until(fastest.time_s)
     assert 100 * (1 - alone.energy_j / without_j) >= published.intrinsic
     for factor, theirs, one in zip(SLOWDOWNS, published.total, straggling, strict=True):
         assert one.time_s == pytest.approx(factor * fastest.time_s)
-        all_max_j = sums._all_max_until(fastest.time_s)
-        without_j = (pipelines - 1) * sums._all_max_until(factor * fastest.time_s) + factor * all_max_j
+        all_max_j = sums.all_max_until(fastest.time_s)
+        without_j = (pipelines - 1) * sums.all_max_until(factor * fastest.time_s) + factor * all_max_j
         saving = 100 * (1 - one.energy_j / without_j)
         assert saving == pytest.approx(sums.total(factor), abs=1e-6)
         assert saving >= theirs - HALF_A_DIGIT, f"total at {factor:g} T: ours {saving:.2f} %, published {theirs:.1f} %"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 
-def main() -> None:
-    """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
+def make_app() -> Typer:
+    """Every verb."""
     import typer  # noqa: PLC0415 (a library user who imports joulewise never pays for it)
 
     from joulewise.cli import (  # noqa: PLC0415
@@ -19,6 +23,7 @@ def main() -> None:
         hub,
         plan,
         recurring,
+        reproduce,
         restore,
         run,
         sim,
@@ -26,7 +31,6 @@ def main() -> None:
         tune,
         version,
     )
-    from joulewise.errors import JoulewiseError, MissingExtraError  # noqa: PLC0415
 
     app = typer.Typer(
         name="joulewise",
@@ -46,13 +50,21 @@ def main() -> None:
     app.command("calibrate")(calibrate.calibrate)
     app.command("doctor")(doctor.doctor)
     app.command("restore")(restore.restore)
+    app.command("reproduce")(reproduce.reproduce)
     app.add_typer(agent.app, name="agent")
     app.add_typer(export.app, name="export")
     app.add_typer(hub.app, name="hub")
     app.add_typer(recurring.app, name="recurring")
     app.add_typer(sim.app, name="sim")
+    return app
+
+
+def main() -> None:
+    """Entry point of the ``joulewise`` command: errors that are ours end it with their text and exit code 2."""
+    from joulewise.errors import JoulewiseError, MissingExtraError  # noqa: PLC0415
+
     try:
-        app()
+        make_app()()
     except JoulewiseError as error:
         what = (
             f"the extra {error.extra} is not installed\n  {error}"

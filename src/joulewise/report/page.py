@@ -26,10 +26,25 @@ def render_page(title: str, body: str, data: dict[str, Any], script: str = "repo
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # noqa: PLC0415  five megabytes of text
 
     scripts = [_script_text(get_plotlyjs()), _script_text(_asset(script))]
+    held = f'<script type="application/json" id="report-data">{embed_json(data)}</script>'
+    return _shell(title, body, [held], scripts)
+
+
+def render_still_page(title: str, body: str) -> str:
+    """The whole HTML text of a page without scripts, and so without charts to move in.
+
+    Args:
+        title: Window title, as plain text.
+        body: Markup of the page, already escaped; pictures as data.
+    """
+    return _shell(title, body, [], [])
+
+
+def _shell(title: str, body: str, held: list[str], scripts: list[str]) -> str:
     policy = "; ".join(
         [
             "default-src 'none'",
-            "script-src " + " ".join(_digest(script) for script in scripts),
+            "script-src " + (" ".join(_digest(script) for script in scripts) or "'none'"),
             "style-src 'unsafe-inline'",
             "img-src data: blob:",
             "base-uri 'none'",
@@ -50,7 +65,7 @@ def render_page(title: str, body: str, data: dict[str, Any], script: str = "repo
             "</head>",
             "<body>",
             body,
-            f'<script type="application/json" id="report-data">{embed_json(data)}</script>',
+            *held,
             *(f"<script>{script}</script>" for script in scripts),
             "</body>",
             "</html>",

@@ -1,4 +1,4 @@
-"""Draw every pipeline schedule for the docs: ``python docs/draw_schedules.py`` rewrites docs/explanations/schedules/.
+"""Every pipeline schedule, drawn.
 
 Theory of operation. Each operation starts as early as its predecessors allow. A rank's whole share of the model takes
 t for a forward pass, t for each half of a backward pass and t for a recomputation; where a rank holds two stages, each
@@ -7,14 +7,14 @@ takes half of that. So all drawings have one scale, and their lengths can be com
 
 from __future__ import annotations
 
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 from joulewise.optimize.pipeline.schedule import Operation, Schedule
 from joulewise.optimize.pipeline.schedules import SCHEDULES, make_schedule
 from joulewise.records import Instruction
+from joulewise.sim.reproduce.data import Data
+from joulewise.sim.reproduce.exhibit import Exhibit, Origin
 
-FOLDER = Path(__file__).parent / "explanations" / "schedules"
 RANKS, MICROBATCHES = 4, 8
 
 TIME_T = {
@@ -74,9 +74,21 @@ def draw(schedule: Schedule) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def drawings() -> dict[str, str]:
-    """File name and content of every drawing."""
-    return {f"{name}.svg": draw(make_schedule(name, RANKS, MICROBATCHES)) for name in SCHEDULES}
+def exhibits(data: Data) -> tuple[Exhibit, ...]:
+    """A drawing of each."""
+    del data
+    return tuple(
+        Exhibit(
+            name,
+            f"Schedule {name}",
+            f"{RANKS} ranks, {MICROBATCHES} microbatches; each operation starts as early as it can. A rank's share of "
+            "the model takes t for a forward pass, t for each half of a backward pass and t for a recomputation.",
+            "the schedule's own docstring names its paper",
+            svg=draw(make_schedule(name, RANKS, MICROBATCHES)),
+            origin=Origin.MODELLED,
+        )
+        for name in SCHEDULES
+    )
 
 
 def _earliest(schedule: Schedule, chunks: int) -> tuple[list[float], list[float]]:
@@ -117,9 +129,3 @@ def _legend(schedule: Schedule, chunks: int, top: int) -> list[str]:
     if chunks > 1:
         parts.append(f'<text x="{left}" y="{top + 11}" fill="#6b7280">(strong: first stage, pale: second)</text>')
     return parts
-
-
-if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for file, content in drawings().items():
-        (FOLDER / file).write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The measured figures of the accuracy page: ``python docs/measure_accuracy.py`` rewrites their tables.
+"""Windows over random loads on twins, whose truth is known: do the bounds hold?
 
 Theory of operation. A run is a random load on a random board of a twin, read the way the sampler reads: in regular
 distance, and more often after the edges of the window. Its energy and bounds come from what the sensor showed, the
@@ -12,7 +12,6 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Capability, Kind
@@ -26,9 +25,6 @@ from joulewise.measure.integrate import Sight, integrate_power
 from joulewise.measure.shown import Sample
 from joulewise.measure.uncertainty import resolution_bound_j
 
-PAGE = Path(__file__).parent / "explanations" / "accuracy.md"
-DRAWING = PAGE.with_suffix("") / "widths.svg"
-ALTERNATIVE = "Median width of the bounds over the sensor's resolution bound, and how often they hold, by sensor"
 SEED, RUNS = 20_231, 10_000
 COUNTER_S, FAST_S, GAUGE_S = 0.1, 0.01, (0.01, 0.25)  # as the sampler reads
 LEAD_S = 3.0
@@ -222,79 +218,3 @@ def coverage(runs: Sequence[Run]) -> float:
 def width_ratio(runs: Sequence[Run]) -> float:
     """Median of the width of the bounds over the sensor's resolution bound."""
     return statistics.median(one.width_j / one.bound_j for one in runs)
-
-
-def table(runs: Sequence[Run], by: str) -> str:
-    """Coverage and width by sensor or by load."""
-    lines = [
-        f"| {by} | windows | truth within bounds [%] | worst | width over resolution bound | width over energy [%] |",
-        "|---|---|---|---|---|---|",
-    ]
-    other = "load" if by == "sensor" else "sensor"
-    for name in dict.fromkeys(getattr(one, by) for one in runs):
-        mine = [one for one in runs if getattr(one, by) == name]
-        lines.append(f"| {name} | {row(mine, other)} |")
-    return "\n".join([*lines, f"| **all** | {row(runs, other)} |"])
-
-
-def row(runs: Sequence[Run], other: str) -> str:
-    """The cells of one line; the worst among ``other`` is named with its coverage."""
-    names = dict.fromkeys(getattr(one, other) for one in runs)
-    covered = {name: coverage([one for one in runs if getattr(one, other) == name]) for name in names}
-    worst = min(names, key=covered.__getitem__)
-    said = f"{worst}: {100 * covered[worst]:.1f}" if covered[worst] < 1 else "none"
-    part = statistics.median(one.width_j / one.true_j for one in runs)
-    return f"{len(runs)} | {100 * coverage(runs):.2f} | {said} | {width_ratio(runs):.2f} | {100 * part:.1f}"
-
-
-def blocks(runs: Sequence[Run]) -> dict[str, str]:
-    """Name and text of every block of the page that is made here."""
-    return {"sensors": table(runs, "sensor"), "loads": table(runs, "load")}
-
-
-def with_blocks(page: str, made: dict[str, str]) -> str:
-    """The page with the text between the markers of each block replaced."""
-    for name, text in made.items():
-        head, begin, rest = page.partition(f"<!-- made: {name} -->\n")
-        _, end, tail = rest.partition(f"\n<!-- end: {name} -->")
-        if not (begin and end):
-            raise SystemExit(f"{PAGE.name} has no block {name}; put its two markers where it belongs")
-        page = head + begin + text + end + tail
-    return page
-
-
-def drawing(sensor_table: str) -> str:
-    """The table of sensors as bars: the width of bounds over the resolution bound."""
-    cells = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in sensor_table.splitlines()[2:]]
-    top, step, left, scale = 34, 20, 220, 160.0
-    height = top + step * len(cells) + 10
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="12">',
-        f"<title>{ALTERNATIVE}</title>",
-        f'<rect width="720" height="{height}" fill="#ffffff"/>',
-    ]
-    for ratio, label in ((1, "the sensor's bound to one side"), (2, "to both")):
-        x = left + ratio * scale
-        lines.append(f'<path d="M{x:g} {top - 6}V{height - 8}" stroke="#d1d5db"/>')
-        lines.append(f'<text x="{x:g}" y="{top - 14}" text-anchor="middle" fill="#6b7280">{ratio}: {label}</text>')
-    for number, (name, _, held, _, over, _) in enumerate(cells):
-        y, width = top + number * step, float(over) * scale
-        weight = ' font-weight="bold"' if number == len(cells) - 1 else ""
-        lines += [
-            f'<text x="{left - 8}" y="{y + 11}" text-anchor="end" fill="#111827"{weight}>{name}</text>',
-            f'<rect x="{left}" y="{y}" width="{width:g}" height="14" fill="#2b5fa8"/>',
-            f'<text x="{left + width + 6:g}" y="{y + 11}" fill="#111827"{weight}>{over}, holds in {held} %</text>',
-        ]
-    return "\n".join([*lines, "</svg>", ""])
-
-
-def main() -> None:
-    """Rewrite the page and its drawing."""
-    made = blocks(campaign())
-    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
-    DRAWING.parent.mkdir(exist_ok=True)
-    DRAWING.write_text(drawing(made["sensors"]), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

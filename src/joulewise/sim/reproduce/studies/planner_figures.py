@@ -1,16 +1,16 @@
-"""The measured figures of the planner's page: ``python docs/measure_planner.py`` rewrites their tables.
+"""The planner's counts and gaps on a simulated profile.
 
 Theory of operation. All figures are counts and energies, not times, so that every machine gets the same. They are made
-from the example profile, with the schedule `1f1b`, eight stages and few microbatches.
+from the profile that `joulewise sim profile --device a100` makes, with the schedule `1f1b`, eight stages and few
+microbatches.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewise.devices.simulated.power_model import load_device_law
 from joulewise.frontier.bound import Bound
 from joulewise.optimize.pipeline import _kernel
 from joulewise.optimize.pipeline.costs import pipeline_problem
@@ -23,11 +23,8 @@ from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.schedules import make_schedule
 from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort
 from joulewise.optimize.pipeline.sweep import SweepSolver
-from joulewise.wire.profile import read_profile
+from joulewise.sim.profile import simulate_profile
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "explanations" / "planner.md"
-PROFILE = ROOT / "examples" / "profiles" / "sim-a100-8stages.csv"
 STAGES, MICROBATCHES, DEADLINES = 8, 24, 12
 UNIT_S = 1e-3  # by which the published method shortens an iteration at a time
 
@@ -35,7 +32,8 @@ Choices = NDArray[np.int16]
 
 
 def _problem(microbatches: int) -> PipelineProblem:
-    return pipeline_problem(read_profile(PROFILE), make_schedule("1f1b", STAGES, microbatches))
+    profile = simulate_profile(load_device_law("a100"), STAGES)
+    return pipeline_problem(profile, make_schedule("1f1b", STAGES, microbatches))
 
 
 def _sweep(problem: PipelineProblem, deadlines_s: list[float]) -> tuple[_kernel.Answer, Choices]:
@@ -64,32 +62,29 @@ def _planned(problem: PipelineProblem, deadlines_s: list[float], effort: Effort)
     return SweepSolver().solve(problem, deadlines_s, effort, None).choices
 
 
-def _gaps(problem: PipelineProblem, choices: Choices, bound: Bound) -> str:
+def _gaps(problem: PipelineProblem, choices: Choices, bound: Bound) -> tuple[str, str]:
     """Mean and greatest gap of plans, each at its own time [%]."""
     power_w, first_s = problem.total_wait_power_w, float(bound.time_s[0])
     time_s, energy_j = realise(problem, choices)
     least_j = [bound.at(max(t, first_s), power_w) for t in time_s.tolist()]
     gaps = 100 * (energy_j / np.array(least_j) - 1)
-    return f"{gaps.mean():.3f} | {gaps.max():.3f} |"
+    return f"{gaps.mean():.3f}", f"{gaps.max():.3f}"
 
 
-def counts() -> str:
+def counts() -> list[tuple[str, ...]]:
     """How much there is to do for a whole frontier, for us and for one that goes by units of time."""
-    lines = [
-        "| microbatches | operations | breakpoints | steps of the sweep | maximum flows at 1 ms |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for microbatches in (8, 16, 64):
         problem = _problem(microbatches)
         answer, _ = _sweep(problem, [])
         (t_min_s, t_max_s), _ = realise(problem, np.stack([problem.fastest, problem.cheapest]))
         flows = 2 * round((t_max_s - t_min_s) / UNIT_S)
         steps = len(answer["price"]), answer["pivots"], flows
-        lines.append("| " + " | ".join(str(n) for n in (microbatches, len(problem.kind), *steps)) + " |")
-    return "\n".join(lines)
+        rows.append(tuple(str(n) for n in (microbatches, len(problem.kind), *steps)))
+    return rows
 
 
-def gaps() -> str:
+def gaps() -> list[tuple[str, ...]]:
     """What each step from the relaxation to clocks brings."""
     problem, rounding = _problem(MICROBATCHES), Rounding(_problem(MICROBATCHES))
     bound = SweepSolver().solve(problem, [], QUICK, None).bound
@@ -113,38 +108,17 @@ def gaps() -> str:
         "5. or the best of three dives": _planned(problem, deadlines_s, Effort(visits=0)),
         "6. and local search (`THOROUGH`)": _planned(problem, deadlines_s, THOROUGH),
     }
-    lines = ["| step | mean gap [%] | greatest gap [%] |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {way} | {_gaps(problem, choices, bound)}" for way, choices in ways.items())])
+    return [(way, *_gaps(problem, choices, bound)) for way, choices in ways.items()]
 
 
-def switches() -> str:
+def switches() -> list[tuple[str, ...]]:
     """What a price or a latency of switches changes."""
     problem = _problem(8)
     bound = SweepSolver().solve(problem, [], QUICK, None).bound
     deadline_s = (float(bound.time_s[0]) + float(bound.time_s[np.argmin(bound.energy_j)])) / 2
     costs = {"nothing": SwitchCost(), "1 J": SwitchCost(penalty_j=1.0), "5 ms": SwitchCost(latency_s=0.005)}
-    lines = ["| a switch costs | switches | energy [J] | gap [%] |", "|---|---|---|---|"]
+    rows: list[tuple[str, ...]] = []
     for what, cost in costs.items():
         plan = plan_pipeline(problem, deadline_s, switch=cost)
-        lines.append(f"| {what} | {plan.switches} | {plan.energy_j:.1f} | {100 * plan.gap_frac:.2f} |")
-    return "\n".join(lines)
-
-
-def blocks() -> dict[str, str]:
-    """Name and text of every block of the page that is made here."""
-    return {"counts": counts(), "gaps": gaps(), "switches": switches()}
-
-
-def with_blocks(page: str, made: dict[str, str]) -> str:
-    """The page with the text between the markers of each block replaced."""
-    for name, text in made.items():
-        head, begin, rest = page.partition(f"<!-- made: {name} -->\n")
-        _, end, tail = rest.partition(f"\n<!-- end: {name} -->")
-        if not (begin and end):
-            raise SystemExit(f"{PAGE.name} has no block {name}; put its two markers where it belongs")
-        page = head + begin + text + end + tail
-    return page
-
-
-if __name__ == "__main__":
-    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), blocks()), encoding="utf-8")
+        rows.append((what, str(plan.switches), f"{plan.energy_j:.1f}", f"{100 * plan.gap_frac:.2f}"))
+    return rows
