@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -30,7 +31,7 @@ from joulewise.runtime.hub_client import HttpHub, Port
 from joulewise.runtime.ranks import Ranks
 from joulewise.runtime.session import JobTuner
 from joulewise.runtime.spool import Spool
-from joulewise.runtime.training_account import Machine, TrialAccount, Used
+from joulewise.runtime.training_account import Machine, TrialAccount, Used, tuner_at
 from joulewise.runtime.tune import Tuned
 from joulewise.wire.hub import JobDescription, Rate, Target, TrialReport, TrialRequest
 
@@ -46,7 +47,7 @@ class RecurringJob:
 
     Attributes:
         description: The job.
-        tuner: Who tunes the power limit, or None.
+        tuner: Who tunes the power limit, or None; of ours there is one for each try, from when it is entered.
         batch_size: The size to train with, once entered; over all ranks together.
         reason: Why this size.
         epoch: Epochs run.
@@ -62,11 +63,13 @@ class RecurringJob:
         spool: Spool,
         meter: Meter,
         *,
-        tuner: JobTuner | None,
+        tuner: JobTuner | Callable[[Path | None], JobTuner] | None,
         lease_s: float,
     ) -> None:
         """Ask nothing yet."""
-        self.description, self.tuner = description, tuner
+        self.description = description
+        self.tuner = tuner if isinstance(tuner, JobTuner) else None
+        self._new_tuner = None if isinstance(tuner, JobTuner) else tuner
         self._port, self._spool, self._meter, self._lease_s = port, spool, meter, lease_s
         self._ranks = Ranks.of_torch()
         self._courier: Courier | None = None
@@ -84,7 +87,7 @@ class RecurringJob:
 
     @property
     def batch_size(self) -> int:
-        """The size to train with.
+        """The size to train with; afterwards, that of the last run.
 
         Raises:
             UsageError: If the job has not been entered.
@@ -113,6 +116,9 @@ class RecurringJob:
         if self._ranks is None or self._ranks.rank == 0:
             size, reason = self._ask()
         self._batch_size, self.reason = self._of_first_rank((size, reason))
+        if self._new_tuner is not None:
+            self.tuner, note = tuner_at(self._batch_size, self.description.id, self._spool.folder, self._new_tuner)
+            self.note = note or self.note
         self._account = TrialAccount(self._meter, self.tuner)
 
     def epochs(self) -> Iterator[int]:
@@ -155,8 +161,10 @@ class RecurringJob:
             if account is not None and courier is not None:
                 self._say_end(account, courier, error)
         finally:
-            self._account = self._courier = self._batch_size = None
-            if self.tuner is not None:
+            self._account = self._courier = None
+            if self.tuner is not None and self._new_tuner is not None:
+                self.tuner.close()
+            elif self.tuner is not None:
                 self.tuner.stop()
 
     def learning_rate(self, learning_rate: float, batch_size: int | None = None) -> float:
@@ -311,7 +319,8 @@ def recurring(
         model, data, optimizer: What is trained on which lineage of data, by which rule.
         policy, seed: Who decides; see `joulewise.optimize.batch.catalog`.
         devices: Which are metered; by default all.
-        tuner: Who tunes the power limit inside; True makes one for the same cost.
+        tuner: Who tunes the power limit inside. True makes one for the same cost, which starts from the limits that
+            earlier runs found at the same batch size; they are kept beside ``spool``'s files.
         token: What the hub asks for; by default what JOULEWISE_HUB_TOKEN says.
         lease_s: Time after which the hub takes a run to be lost of which it hears nothing [s].
         spool: Folder of what the hub could not be told; by default one in the user's state folder.
@@ -358,12 +367,16 @@ def recurring(
         policy=policy,
         seed=seed,
     )
+
+    def new_tuner(path: Path | None) -> JobTuner:
+        devices = list(meter.devices)
+        return JobTuner(Goal.zeus(eta, power_w), devices=devices, knob="power-limit", store=path, clock=clock)
+
     if tuner is True:
-        tuner = JobTuner(Goal.zeus(eta, power_w), devices=list(meter.devices), knob="power-limit", clock=clock)
+        new_tuner(None).close()  # what cannot be tuned fails here, not when a trial is under way
+    inner = new_tuner if tuner is True else tuner or None
     port, where = _port(store, hub, token)
-    job = RecurringJob(
-        description, port, Spool.of(where, spool), meter, tuner=tuner if tuner is not False else None, lease_s=lease_s
-    )
+    job = RecurringJob(description, port, Spool.of(where, spool), meter, tuner=inner, lease_s=lease_s)
     job.note = note
     return job
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.device import Device, top_level
@@ -58,6 +59,21 @@ class Used:
     time_s: float
     energy_j: float
     provenance: str
+
+
+def tuner_at(size: int, job: str, folder: Path, new: Callable[[Path | None], JobTuner]) -> tuple[JobTuner, str]:
+    """A tuner that starts from the power limits that earlier runs of a job found at a batch size on this machine.
+
+    A step is another at every batch size, so each size has a file of its own.
+
+    Returns:
+        The tuner, and why it starts from nothing if the file could not be used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return new(folder / f"limits-{job}-{size}.json"), ""
+    except (OSError, UsageError) as error:
+        return new(None), f"power limits that earlier runs found are not used: {error}"
 
 
 class TrialAccount:

@@ -84,6 +84,41 @@ def test_power_limit_inside_and_batch_size_outside_make_one_frontier(tmp_path):
     assert {str(point.provenance) for point in frontier} == {"simulated"}
 
 
+def recur_at(folder, size):
+    """One tuned recurrence at one size; how many limits its tuner knew on entering, its choice then, and at the end."""
+    world = SimulatedTraining("v100", steps=60)
+    job = jw.recurring("one size", [size], store=folder / "jobs.db", devices=world.devices, clock=world.clock,
+                       tuner=True, spool=folder / "spool")  # fmt: skip
+    with job:
+        at_first = len(job.tuner.tuner.points()), job.tuner.choice
+        for _ in range(8):
+            for _ in job.tune(world):
+                pass
+            job.epoch_end()
+    return *at_first, job.tuner.choice, job.note
+
+
+@pytest.mark.slow
+def test_power_limits_found_at_a_size_are_where_its_next_run_starts(tmp_path):
+    known, _, found, _ = recur_at(tmp_path, 32)
+    assert known == 0
+    again, start, _, note = recur_at(tmp_path, 32)
+    assert again > 1
+    assert start == found
+    assert not note
+    other, _, _, _ = recur_at(tmp_path, 64)
+    assert other == 0  # a step at another size is another step
+
+
+def test_power_limits_that_cannot_be_read_are_left_aside(tmp_path):
+    recur_at(tmp_path, 32)
+    (file,) = (tmp_path / "spool").glob("limits-*-32.json")
+    file.write_text("no tuning", encoding="utf-8")
+    known, _, _, note = recur_at(tmp_path, 32)
+    assert known == 0
+    assert "are not used" in note
+
+
 @pytest.mark.parametrize(
     ("error", "end"), [(RuntimeError("out of memory"), "failed"), (KeyboardInterrupt(), "killed"), (None, "killed")]
 )
