@@ -61,7 +61,7 @@ def test_three_lines_learn_in_a_file(tmp_path):
     assert all(job.is_reached and not job.note for job in jobs)
     rows = rows_of(tmp_path)
     assert [row.end for row in rows] == ["reached"] * 6
-    assert rows[0].batch_size == 32
+    assert rows[0].batch_size == jobs[0].batch_size == 32  # it can still be asked afterwards
     assert rows[-1].batch_size == 64  # equal epochs, fewer steps
     assert rows[-1].energy_j < rows[0].energy_j
     assert {row.provenance for row in rows} == {"simulated"}
