@@ -93,7 +93,7 @@ def test_a_switch_costs_its_latency_and_constant_operations_need_none() -> None:
     two = options((1.0, 10.0), (2.0, 5.0))
     rows = [two, constant, two, two]
     problem = problem_of([{"name": str(i), "rank": 0, "options": each} for i, each in enumerate(rows)], [10.0])
-    for fast_slow, switches in ((0, 0, 0, 0), 0), ((0, 0, 0, 1), 1), ((1, 0, 1, 1), 0), ((0, 0, 1, 0), 2):
+    for fast_slow, switches in ((0, 0, 0, 0), 0), ((0, 0, 0, 1), 2), ((1, 0, 1, 1), 0), ((0, 0, 1, 0), 2):
         choice = np.array(fast_slow, dtype=np.int16)
         run = replay(problem, choice, switch=SwitchCost(0.25))
         assert run.switches == switches

@@ -1,7 +1,7 @@
 """The slow path: the relaxation as a linear program, one deadline at a time, by HiGHS.
 
 Variables are the start of every operation and, for every segment j of its hull, how much ``y_j`` of the segment's
-width it is faster than its slowest useful option. With slopes ``s_j`` that is
+width it is faster than its slowest useful option. With slopes ``s_j`` that is::
 
     minimise  sum s_j y_j
     subject to  start_v - start_u + sum_j y_uj >= slowest_u    for every dependency (u, v)
@@ -63,13 +63,19 @@ class HighsSolver:
 
 @dataclass(frozen=True, eq=False)
 class Tangent:
-    """The relaxation at one deadline: effective energy [J], its fall with time [W], starts and durations [s]."""
+    """The relaxation at one deadline: effective energy [J], its fall with time [W], starts and durations [s].
+
+    ``flow_w`` is the price of time of each operation [W]: what its lasting a second longer would cost. ``leak_w`` is by
+    how much flows are not conserved [W], all rounding errors together.
+    """
 
     time_s: float
     effective_j: float
     price_w: float
     start_s: Floats
     duration_s: Floats
+    flow_w: Floats
+    leak_w: float
 
 
 class Relaxation:
@@ -112,6 +118,7 @@ class Relaxation:
             index += [v, u, *segments]
             value += [1.0, -1.0, *[1.0] * len(segments)]
             start.append(len(index))
+        self._tails, self._heads = tails, heads
         lp.num_row_ = len(heads)
         lp.row_lower_ = self.slowest[tails] / self.time_unit
         lp.row_upper_ = np.full(len(heads), self._inf)
@@ -141,12 +148,18 @@ class Relaxation:
         faster = np.add.reduceat(np.append(column, 0.0), self.first)[:-1] * (np.diff(self.first) > 0)
         cost = self._model.getInfo().objective_function_value - power * column[self._deadline]
         price = power if free else -solution.col_dual[self._deadline]
+        dual = np.maximum(0.0, solution.row_dual)
+        flow = np.bincount(self._tails, dual, self._deadline)
+        into = np.bincount(self._heads, dual, self._deadline + 1)
+        leak = float(np.maximum(0.0, into[:-1] - flow).sum() + max(0.0, into[-1] - max(0.0, price)))
         return Tangent(
             float(column[self._deadline]) * self.time_unit,
             self.base_j + cost * self.slope_unit * self.time_unit,
             max(0.0, price) * self.slope_unit,
             column[: self._deadline] * self.time_unit,
             self.slowest - faster * self.time_unit,
+            np.asarray(flow * self.slope_unit, dtype=np.float64),
+            leak * self.slope_unit,
         )
 
     def bound(self, tangents: Sequence[Tangent]) -> Bound:

@@ -15,9 +15,10 @@ from joulewise.frontier import Frontier, Point
 from joulewise.frontier.bound import Bound
 from joulewise.frontier.settings import LazySettings, Setting
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import FREE, SwitchCost, replay
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, run_switched
 
 PLAN_SCHEMA = "joulewise.plan/1"
+ROUNDED_FRAC = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +29,18 @@ class Plan:
         problem: What is planned.
         choice: For each operation the row of its option table.
         deadline_s: The time that was asked for [s]; ``time_s`` is never above it.
-        time_s: Realised iteration time [s], from the tables.
+        time_s: Realised iteration time [s], from the tables; where switches scatter, what a share ``confidence`` of
+            iterations keeps.
         energy_j: Realised energy of all ranks up to ``time_s``, waiting included [J].
         bound_j: Lower bound on the energy of every plan that takes ``time_s`` [J].
         predicted_j: Energy that the relaxation promises for the deadline [J]; no real settings reach it.
         solver: What found it.
         switch: What a change of setting was taken to cost.
-        switches: How often ranks change their setting within the iteration.
+        switches: How often ranks change their setting in one iteration, back to that of its beginning included.
+        until_s: Until when energy counted at least when it was chosen [s]: its deadline, if that is beyond the time of
+            least energy, so that somebody must be awaited; else 0, for its own end.
+        expected_s: Mean iteration time [s]; ``time_s`` unless switches scatter.
+        expected_j: Mean energy of an iteration that nobody delays [J]; ``energy_j`` unless switches scatter.
     """
 
     problem: PipelineProblem
@@ -47,6 +53,9 @@ class Plan:
     solver: str
     switch: SwitchCost
     switches: int
+    until_s: float
+    expected_s: float
+    expected_j: float
 
     @classmethod
     def of(
@@ -60,12 +69,27 @@ class Plan:
         switch: SwitchCost = FREE,
     ) -> Plan:
         """Realise a choice and certify it by the bound of the relaxation."""
-        run = replay(problem, choice, switch=switch)
-        time_s, energy_j = run.time_s, run.total_energy_j
+        runs = run_switched(problem, choice[np.newaxis], switch)
+        time_s, expected_s = float(runs.time_s[0]), float(runs.expected_s[0])
+        energy_j, expected_j = (float(runs.energy_j(until_s)[0]) for until_s in (time_s, expected_s))
         power_w, first_s = problem.total_wait_power_w, float(bound.time_s[0])
         bound_j = bound.at(max(time_s, first_s), power_w)
         predicted_j = bound.at(max(deadline_s, first_s), power_w)
-        return cls(problem, choice, deadline_s, time_s, energy_j, bound_j, predicted_j, solver, switch, run.switches)
+        return cls(
+            problem,
+            choice,
+            deadline_s,
+            time_s,
+            energy_j,
+            bound_j,
+            predicted_j,
+            solver,
+            switch,
+            int(runs.switches[0]),
+            counts_until_s(bound, deadline_s),
+            expected_s,
+            expected_j,
+        )
 
     @classmethod
     def from_point(
@@ -117,7 +141,7 @@ class Plan:
             "bound_j": self.bound_j,
             "gap_frac": self.gap_frac if math.isfinite(self.gap_frac) else None,
             "switches": self.switches,
-            "switch_latency_s": self.switch.latency_s,
+            **self._switch(),
             "solver": self.solver,
             "ranks": [
                 {"rank": rank, "wait_power_w": float(power_w), "steps": [step(index) for index in order]}
@@ -127,6 +151,26 @@ class Plan:
             ],
             "links": [step(index) for index, operation in enumerate(operations) if operation.rank is None],
         }
+
+    def _switch(self) -> dict[str, Any]:
+        """What a switch was taken to cost, and what is expected if its latency scatters."""
+        told: dict[str, Any] = {"switch_latency_s": self.switch.latency_s}
+        if self.switch.latencies_s:
+            told["switch_latencies_s"] = [list(pair) for pair in self.switch.latencies_s]
+        if self.switch.jitter_frac:
+            told |= {"switch_jitter_frac": self.switch.jitter_frac, "confidence": self.switch.confidence}
+            told["expected"] = {"time_s": self.expected_s, "energy_j": self.expected_j}
+        return told
+
+
+def counts_until_s(bound: Bound, deadline_s: float) -> float:
+    """Until when energy counts at least [s]: to a deadline beyond T*, where somebody is awaited, else 0."""
+    return deadline_s if deadline_s > least_energy_time_s(bound) else 0.0
+
+
+def least_energy_time_s(bound: Bound) -> float:
+    """T*: the time of least energy that is not awaited [s], and as much more as breakpoints are rounded down."""
+    return float(bound.time_s[np.argmin(bound.energy_j)]) * (1 + ROUNDED_FRAC)
 
 
 def settings_of(problem: PipelineProblem, choice: NDArray[np.int16]) -> tuple[Setting, ...]:

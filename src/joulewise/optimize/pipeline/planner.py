@@ -16,20 +16,22 @@ from numpy.typing import NDArray
 
 from joulewise.errors import InfeasibleError, UsageError
 from joulewise.frontier import Frontier
-from joulewise.frontier.bound import Bound
 from joulewise.optimize.pipeline.highs import HighsSolver
-from joulewise.optimize.pipeline.plan import Plan, PlanSettings
+from joulewise.optimize.pipeline.plan import ROUNDED_FRAC, Plan, PlanSettings, counts_until_s, least_energy_time_s
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import FREE, SwitchCost, count_switches, realise, replay
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, count_switches, realise
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort, Progress, Solution, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
-from joulewise.optimize.pipeline.switching import pay_for_switches
+from joulewise.optimize.pipeline.switched_planning import Preparation, paid_frontiers, paid_plan
+from joulewise.optimize.pipeline.switching import FAST, PATIENT
+
+__all__ = ["ROUNDED_FRAC", "default_solver", "even_deadlines", "least_energy_time_s", "plan_frontier", "plan_frontiers"]
+__all__ += ["KERNEL", "plan_pipeline"]
 
 KERNEL = "joulewise.optimize.pipeline._kernel"
 STARTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 """By which parts of the spare time deadlines are shortened, for plans that leave room to switch."""
-ROUNDED_FRAC = 1e-9
 BEYOND_FRAC = 0.1
 """Share of the plans of a frontier that lie beyond T*, where only stragglers make them worth having."""
 
@@ -54,7 +56,8 @@ def plan_pipeline(
         problem: What to plan.
         deadline_s: Iteration time that must not be exceeded [s].
         effort: How hard to work. `THOROUGH` takes about 0.3 s for 8 stages and 48 microbatches, `QUICK` milliseconds.
-        switch: What a change of setting costs; one that does not pay for that is not planned.
+        switch: What a change of setting costs; one that does not pay for that is not planned. Where it scatters, the
+            deadline is kept in a share ``switch.confidence`` of iterations.
         solver: None takes `default_solver`.
         progress: Called now and then with the fraction that is done.
 
@@ -67,15 +70,17 @@ def plan_pipeline(
     spare_s = deadline_s - t_min
     deadlines_s = [deadline_s, *(deadline_s - part * spare_s for part in STARTS if switch)]
     solution = _solve(problem, solver or default_solver(), deadlines_s, effort, progress)
-    choices = _kept(problem, solution, deadlines_s)
+    choices, bound = _kept(problem, solution, deadlines_s), solution.bound
     choice = choices[0]
     if switch:
-        found = pay_for_switches(problem, choices, deadline_s, switch)
+        ready = Preparation.of(problem, choices, bound)
+        bound = ready.bound_for(switch)
+        until_s = counts_until_s(bound, deadline_s)
+        found, least_s = paid_plan(ready, deadline_s, until_s, switch, PATIENT if effort.visits else FAST)
         if found is None:
-            least = min(replay(problem, c, switch=switch).time_s for c in (*choices, problem.top_clocks))
-            raise InfeasibleError(f"no plan found that switches within {deadline_s:.9g} s", least, "s")
+            raise InfeasibleError(f"no plan found that switches within {deadline_s:.9g} s", least_s, "s")
         choice = found
-    return Plan.of(problem, choice, deadline_s, solution.bound, solution.solver, switch=switch)
+    return Plan.of(problem, choice, deadline_s, bound, solution.solver, switch=switch)
 
 
 def plan_frontier(
@@ -98,16 +103,36 @@ def plan_frontier(
         plans: How many deadlines to plan for, most of them evenly between T_min and T*, the others up to T_max.
         deadlines_s: Deadlines [s] instead of those.
         effort: As in `plan_pipeline`, for every plan.
-        switch: As in `plan_pipeline`; if it costs anything, every plan is reworked, which takes long.
+        switch: As in `plan_pipeline`; if it costs anything, every plan is reworked, which takes longer.
         solver: None takes `default_solver`.
         progress: Called now and then with the fraction that is done.
 
     Returns:
-        Realised times and energies of all ranks; each point's setting is a tuple with one setting per operation.
+        Realised times and energies of all ranks; each point's setting is a tuple with one setting per operation. Where
+        switches scatter, times are what a share ``switch.confidence`` of iterations keeps, and energies go up to them.
 
     Raises:
         InfeasibleError: If a deadline is below the least possible time.
         UsageError: If ``plans`` is below 2 or a deadline is not a number.
+    """
+    return plan_frontiers(
+        problem, [switch], plans=plans, deadlines_s=deadlines_s, effort=effort, solver=solver, progress=progress
+    )[0]
+
+
+def plan_frontiers(
+    problem: PipelineProblem,
+    switches: Sequence[SwitchCost],
+    *,
+    plans: int = 200,
+    deadlines_s: Sequence[float] | None = None,
+    effort: Effort = QUICK,
+    solver: Solver | None = None,
+    progress: Progress | None = None,
+) -> tuple[Frontier, ...]:
+    """A frontier for each cost of a switch, in the order given; arguments otherwise as `plan_frontier`.
+
+    Quicker than one after the other, and consistent: where switches are cheaper in every respect, no plan is dearer.
     """
     solver = solver or default_solver()
     if deadlines_s is None:
@@ -117,11 +142,20 @@ def plan_frontier(
     choices = _kept(problem, solution, deadlines_s)
     if not len(choices):
         raise UsageError("a frontier needs plans", "no deadline", "give at least one")
-    if switch:
-        time_s, energy_j, choices = _paid(problem, choices, deadlines_s, switch, progress)
-    else:
-        choices = _distinct(choices)
-        time_s, energy_j = realise(problem, choices)
+    dear = [switch for switch in switches if switch]
+    paid: list[tuple[NDArray[np.int16], Frontier]] = []
+    if dear:
+        paid = paid_frontiers(Preparation.of(problem, choices, solution.bound), deadlines_s, dear, progress)
+        if len(dear) < len(switches):
+            choices = np.concatenate([choices, *(found for found, _ in paid)])
+    free = _free_frontier(problem, _distinct(choices), solution) if len(dear) < len(switches) else None
+    made = iter(paid)
+    return tuple(next(made)[1] if switch or free is None else free for switch in switches)
+
+
+def _free_frontier(problem: PipelineProblem, choices: NDArray[np.int16], solution: Solution) -> Frontier:
+    """The frontier of plans whose switches cost nothing."""
+    time_s, energy_j = realise(problem, choices)
     order = _fewest_switches_first(problem, choices, time_s, energy_j)
     time_s, energy_j, choices = time_s[order], energy_j[order], choices[order]
     return Frontier.from_arrays(
@@ -164,11 +198,6 @@ def even_deadlines(problem: PipelineProblem, plans: int, solver: Solver) -> Sequ
     return [*inner.tolist(), *np.linspace(t_star, t_max, beyond + 1)[1:].tolist()]
 
 
-def least_energy_time_s(bound: Bound) -> float:
-    """T*: the time of least energy that is not awaited [s], and as much more as breakpoints are rounded down."""
-    return float(bound.time_s[np.argmin(bound.energy_j)]) * (1 + ROUNDED_FRAC)
-
-
 def _solve(
     problem: PipelineProblem, solver: Solver, deadlines_s: Sequence[float], effort: Effort, progress: Progress | None
 ) -> Solution:
@@ -202,24 +231,3 @@ def _kept(problem: PipelineProblem, solution: Solution, deadlines_s: Sequence[fl
         rounding.repair(plan, deadlines_s[row])
         choices[row] = rounding.table_rows(plan)
     return choices
-
-
-def _paid(
-    problem: PipelineProblem,
-    choices: NDArray[np.int16],
-    deadlines_s: Sequence[float],
-    switch: SwitchCost,
-    progress: Progress | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int16]]:
-    """Plans that pay for their switches, with their realised times and energies, latency included."""
-    found = [problem.top_clocks]
-    order = np.argsort(np.asarray(deadlines_s), kind="stable").tolist()
-    for number, row in enumerate(order):
-        starts = [choices[row], found[-1]]
-        paid = pay_for_switches(problem, starts, deadlines_s[row], switch, thorough=False)
-        found += [] if paid is None else [paid]
-        if progress is not None:
-            progress((number + 1) / len(order))
-    plans = _distinct(np.stack(found))
-    runs = [replay(problem, plan, switch=switch) for plan in plans]
-    return np.array([run.time_s for run in runs]), np.array([run.total_energy_j for run in runs]), plans

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewise.errors import UsageError
+from joulewise.frontier.settings import Setting
 from joulewise.optimize.pipeline.options import OptionTable
 from joulewise.optimize.pipeline.schedule import Schedule
 from joulewise.optimize.pipeline.schedules.graph import Graph
@@ -102,6 +103,10 @@ class PipelineProblem:
         """
         return np.asarray(self._time_lookup[self.kind, choices])
 
+    def times_of(self, indices: NDArray[np.intp], rows: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Duration of some operations under a row of each [s]. Shapes: all alike."""
+        return np.asarray(self._time_lookup[self.kind[indices], rows])
+
     def energies_j(self, choices: NDArray[np.int16]) -> NDArray[np.float64]:
         """Energy of every operation under one or more choices of rows [J]; shapes as `times_s`."""
         return np.asarray(self._energy_lookup[self.kind, choices])
@@ -114,6 +119,52 @@ class PipelineProblem:
             for column, setting in enumerate(table.settings):
                 lookup[row, column] = setting
         return lookup
+
+    @cached_property
+    def all_settings(self) -> tuple[Setting, ...]:
+        """Every setting of any table, once."""
+        return tuple(dict.fromkeys(setting for table in self.tables for setting in table.settings))
+
+    @cached_property
+    def setting_codes(self) -> NDArray[np.int32]:
+        """Place in `all_settings` of each row of each table; -1 beyond a table's end. Shapes: as `setting_lookup`."""
+        place = {setting: number for number, setting in enumerate(self.all_settings)}
+        codes = np.full(self._time_lookup.shape, -1, dtype=np.int32)
+        for row, table in enumerate(self.tables):
+            codes[row, : len(table)] = [place[setting] for setting in table.settings]
+        return codes
+
+    @cached_property
+    def rows_by_setting(self) -> NDArray[np.int16]:
+        """Row of each setting in each table, -1 where there is none. Shapes: (n_tables, n_settings)."""
+        rows = np.full((len(self.tables), len(self.all_settings)), -1, dtype=np.int16)
+        for number, table in enumerate(self.tables):
+            rows[number, self.setting_codes[number, : len(table)]] = np.arange(len(table))
+        return rows
+
+    @cached_property
+    def told(self) -> tuple[NDArray[np.intp], ...]:
+        """For each rank those of its operations that can be told something, in order; more than one option."""
+        several = [len(table) > 1 for table in self.tables]
+        return tuple(
+            np.array([index for index in order if several[self.kind[index]]], dtype=np.intp)
+            for order in self.schedule.orders
+        )
+
+    @cached_property
+    def told_before(self) -> NDArray[np.intp]:
+        """For each operation the one that its rank was told before it, in the iteration before for a rank's first; for
+        one that cannot be told anything, itself. Shapes: (n_operations,)."""
+        before = np.arange(len(self.kind), dtype=np.intp)
+        for indices in self.told:
+            before[indices] = np.roll(indices, 1)
+        return before
+
+    @cached_property
+    def effective_lookup(self) -> NDArray[np.float64]:
+        """Energy above waiting of each row of each table, as measured [J]. Shapes: as `setting_lookup`."""
+        power_w = np.array([table.wait_power_w for table in self.tables])[:, None]
+        return np.asarray(self._energy_lookup - power_w * self._time_lookup)
 
     @cached_property
     def _time_lookup(self) -> NDArray[np.float64]:
