@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 METADATA = MetaData()
+REAL = Float(53)
+
+
+def filled(kind: Any, *names: str, **options: Any) -> list[Column[Any]]:
+    """Columns of a kind that are never empty."""
+    return [Column(name, kind, nullable=False, **options) for name in names]
+
+
+def keys(kind: Any, *names: str) -> list[Column[Any]]:
+    """Columns of a kind that are the primary key, or part of it."""
+    return [Column(name, kind, primary_key=True) for name in names]
+
 
 JOBS = Table(
     "jobs",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False, index=True),
-    Column("family", Text, nullable=False, index=True),
-    Column("description", Text, nullable=False),
-    Column("policy", Text, nullable=False),
-    Column("seq", Integer, nullable=False),
-    Column("created_at", Float(53), nullable=False),
-    Column("updated_at", Float(53), nullable=False),
+    *keys(Text, "id"),
+    *filled(Text, "name", "family", index=True),
+    *filled(Text, "description", "policy"),
+    *filled(Integer, "seq", "trials"),
+    *filled(REAL, "created_at", "updated_at"),
     Column("parent", Text),
-    Column("trials", Integer, nullable=False),
 )
 
 TRIALS = Table(
     "trials",
     METADATA,
     Column("job", Text, ForeignKey("jobs.id"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("id", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("batch_size", Integer, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("stop_at_cost", Float(53)),
-    Column("least_epochs", Integer, nullable=False),
+    *keys(Integer, "number"),
+    *filled(Text, "id", "kind", "reason", "client", "metrics", "rates", "provenance", "note"),
+    *filled(Integer, "version", "batch_size", "least_epochs", "reports"),
+    *filled(REAL, "started_at", "updated_at", "lease_s", "lease_until", "epochs", "time_s", "energy_j"),
+    Column("stop_at_cost", REAL),
     Column("retry_of", Integer),
-    Column("client", Text, nullable=False),
-    Column("started_at", Float(53), nullable=False),
-    Column("updated_at", Float(53), nullable=False),
-    Column("lease_s", Float(53), nullable=False),
-    Column("lease_until", Float(53), nullable=False),
-    Column("reports", Integer, nullable=False),
-    Column("epochs", Float(53), nullable=False),
-    Column("time_s", Float(53), nullable=False),
-    Column("energy_j", Float(53), nullable=False),
-    Column("metrics", Text, nullable=False),
-    Column("rates", Text, nullable=False),
-    Column("provenance", Text, nullable=False),
-    Column("note", Text, nullable=False),
     Column("end", Text),
     UniqueConstraint("job", "id", name="uq_trials_job_id"),
     Index("ix_trials_open", "end", "lease_until"),
@@ -55,31 +49,26 @@ TRIALS = Table(
 OBSERVATIONS = Table(
     "observations",
     METADATA,
-    Column("job", Text, primary_key=True),
-    Column("trial", Integer, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("at", Float(53), nullable=False),
-    Column("epochs", Float(53), nullable=False),
-    Column("time_s", Float(53), nullable=False),
-    Column("energy_j", Float(53), nullable=False),
-    Column("metrics", Text, nullable=False),
+    *keys(Text, "job"),
+    *keys(Integer, "trial", "number"),
+    *filled(REAL, "at", "epochs", "time_s", "energy_j"),
+    *filled(Text, "metrics"),
 )
 
 EVENTS = Table(
     "events",
     METADATA,
     Column("job", Text, ForeignKey("jobs.id"), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("at", Float(53), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    *keys(Integer, "seq"),
+    *filled(REAL, "at"),
+    *filled(Text, "kind", "body"),
 )
 
 TOKENS = Table(
     "tokens",
     METADATA,
-    Column("sha256", Text, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("scope", Text, nullable=False),
-    Column("expires_at", Float(53), nullable=False),
+    *keys(Text, "sha256"),
+    *filled(Text, "name", unique=True),
+    *filled(Text, "scope"),
+    *filled(REAL, "expires_at"),
 )

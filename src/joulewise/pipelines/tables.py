@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Integer, MetaData, Table, Text
+from sqlalchemy import Integer, MetaData, Table, Text
+
+from joulewise.jobs.tables import REAL, filled, keys
 
 METADATA = MetaData()
 
 PIPELINES = Table(
     "pipelines",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("to_be_planned", Integer, nullable=False),
-    Column("planner", Text, nullable=False),
-    Column("planner_until", Float(53), nullable=False),
-    Column("updated_at", Float(53), nullable=False),
+    *keys(Text, "id"),
+    *filled(Integer, "version", "to_be_planned"),
+    *filled(Text, "state", "planner"),
+    *filled(REAL, "planner_until", "updated_at"),
 )
 
 DOCUMENTS = Table(
     "pipeline_documents",
     METADATA,
-    Column("pipeline", Text, primary_key=True),
-    Column("round", Integer, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("body", Text, nullable=False),
+    *keys(Text, "pipeline"),
+    *keys(Integer, "round"),
+    *keys(Text, "kind"),
+    *filled(Text, "body"),
 )
 
 PROCESSES = Table(
     "pipeline_processes",
     METADATA,
-    Column("pipeline", Text, primary_key=True),
-    Column("generation", Integer, primary_key=True),
-    Column("replica", Integer, primary_key=True),
-    Column("rank", Integer, primary_key=True),
-    Column("member", Integer, primary_key=True),
-    Column("session", Text, nullable=False),
-    Column("iterations", Integer, nullable=False),
-    Column("plan", Text, nullable=False),
-    Column("time_s", Float(53), nullable=False),
-    Column("heard_at", Float(53), nullable=False),
-    Column("provenance", Text, nullable=False),
-    Column("counted", Integer, nullable=False),
-    Column("used_j", Float(53), nullable=False),
-    Column("unplanned_j", Float(53), nullable=False),
-    Column("past_counted", Integer, nullable=False),
-    Column("past_used_j", Float(53), nullable=False),
-    Column("past_unplanned_j", Float(53), nullable=False),
+    *keys(Text, "pipeline"),
+    *keys(Integer, "generation", "replica", "rank", "member"),
+    *filled(Text, "session", "plan", "provenance"),
+    *filled(Integer, "iterations", "counted", "past_counted"),
+    *filled(REAL, "time_s", "heard_at", "used_j", "unplanned_j", "past_used_j", "past_unplanned_j"),
 )
 """``past_`` is what earlier sessions of a process add."""
