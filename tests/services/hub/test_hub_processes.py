@@ -113,7 +113,7 @@ def test_text_that_a_database_cannot_hold_is_the_clients_mistake(store):
 
 
 @pytest.mark.parametrize(
-    ("clients", "trials", "kills"), [(16, 300, 4), pytest.param(64, 10_000, 20, marks=CAMPAIGN)], ids=["short", "long"]
+    ("clients", "trials", "kills"), [(64, 500, 4), pytest.param(64, 10_000, 20, marks=CAMPAIGN)], ids=["short", "long"]
 )
 def test_killed_server_loses_nothing_and_counts_nothing_twice(store, clients, trials, kills):
     """Clients that ask again with the same ids until they are answered, while the server dies and comes back."""

@@ -81,6 +81,7 @@ def test_metrics_are_text_that_prometheus_reads(server, job):
     (reached,) = [one for one in families["joulewise_hub_trials"].samples if one.labels["end"] == "reached"]
     assert reached.value == 5
     assert families["joulewise_hub_jobs"].samples[0].value == 1
+    assert families["joulewise_hub_pipelines"].samples[0].value == 0
     routes = {one.labels["route"] for one in families["joulewise_hub_requests"].samples}
     assert "/v1/jobs/{job}/trials/{trial}" in routes
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _HELP = {
-    "joulewise_hub_jobs": ("gauge", "Jobs that the hub knows."),
+    "joulewise_hub_jobs": ("gauge", "Recurring jobs that the hub knows."),
+    "joulewise_hub_pipelines": ("gauge", "Pipelines that the hub knows."),
     "joulewise_hub_trials": ("gauge", "Trials by how they ended; open: those that go on."),
     "joulewise_hub_requests_total": ("counter", "Requests that this process has answered."),
     "joulewise_hub_request_seconds_total": ("counter", "Time that this process took to answer them."),
@@ -45,16 +46,18 @@ class Traffic:
         return {"joulewise_hub_requests_total": requests, "joulewise_hub_request_seconds_total": times}
 
 
-def render(counts: Mapping[str, int], traffic: Traffic) -> str:
+def render(counts: Mapping[str, int], pipelines: int, traffic: Traffic) -> str:
     """The metrics of a hub.
 
     Args:
-        counts: Of jobs, and of trials by their end.
+        counts: Of recurring jobs, and of their trials by their end.
+        pipelines: How many there are.
         traffic: What this process has answered.
     """
     ends = {end: count for end, count in counts.items() if end != "jobs"}
     samples = {
         "joulewise_hub_jobs": [_sample("joulewise_hub_jobs", {}, counts["jobs"])],
+        "joulewise_hub_pipelines": [_sample("joulewise_hub_pipelines", {}, pipelines)],
         "joulewise_hub_trials": [_sample("joulewise_hub_trials", {"end": end}, n) for end, n in sorted(ends.items())],
         **traffic.lines(),
     }

@@ -89,7 +89,7 @@ def make_app(hub: Hub, *, asks_for_tokens: bool) -> FastAPI:
     @app.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:
         """Metrics for Prometheus: what the database holds, and what this process has answered."""
-        text = render(hub.store.counts(), app.state.traffic)
+        text = render(hub.store.counts(), len(pipelines.store.versions()), app.state.traffic)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     return app
