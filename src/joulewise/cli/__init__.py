@@ -22,6 +22,7 @@ def make_app() -> Typer:
         export,
         hub,
         plan,
+        plan_kernels,
         recurring,
         reproduce,
         restore,
@@ -30,6 +31,7 @@ def make_app() -> Typer:
         top,
         tune,
         version,
+        whatif,
     )
 
     app = typer.Typer(
@@ -43,6 +45,7 @@ def make_app() -> Typer:
     app.callback(help="Measure and cut the energy of machine-learning work.")(version.version_option)
     app.command("demo")(demo.demo)
     app.command("plan")(plan.plan)
+    app.command("plan-kernels")(plan_kernels.plan_kernels)
     app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
     app.command("tune", context_settings={"allow_interspersed_args": False})(tune.tune)
     app.command("top")(top.top)
@@ -51,6 +54,7 @@ def make_app() -> Typer:
     app.command("doctor")(doctor.doctor)
     app.command("restore")(restore.restore)
     app.command("reproduce")(reproduce.reproduce)
+    app.command("whatif")(whatif.whatif)
     app.add_typer(agent.app, name="agent")
     app.add_typer(export.app, name="export")
     app.add_typer(hub.app, name="hub")
