@@ -40,4 +40,23 @@ def profile(
     typer.echo(f"{output}: {len(simulated.readings)} simulated readings of {stages} stages")
 
 
+@app.command()
+def kernels(
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")],
+    *,
+    device: Annotated[str, typer.Option(help="GPU model, such as a100.")] = "a100",
+    layers: Annotated[int, typer.Option(min=1, help="Transformer layers.")] = 4,
+    sequences: Annotated[int, typer.Option(min=1, help="Sequences of a microbatch.")] = 4,
+    clocks: Annotated[int, typer.Option(min=2, help="Clocks between the lowest and the highest.")] = 21,
+) -> None:
+    """Simulate the kernels of GPT-3-like layers: time and energy of each kernel at every clock."""
+    from joulewise.sim.transformer_kernels import Shape, transformer_kernels  # noqa: PLC0415
+    from joulewise.wire.kernels import write_kernels  # noqa: PLC0415
+
+    made = transformer_kernels(device, Shape(sequences=sequences, layers=layers), clocks=clocks)
+    command = f"joulewise sim kernels --device {device} --layers {layers} --sequences {sequences} --clocks {clocks}"
+    write_kernels(output, replace(made, notes=(*made.notes, f"made by: {command}")))
+    typer.echo(f"{output}: {len(made.readings)} simulated readings of kernels")
+
+
 app.command("nvml", context_settings={"allow_interspersed_args": False})(sim_nvml.nvml)
