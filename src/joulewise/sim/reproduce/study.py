@@ -55,12 +55,13 @@ STUDIES = {
         Study("schedules", "Pipeline schedules, drawn to one scale"),
         Study("sensors", "How often the bounds of measured energy hold"),
         Study("perseus", "Pipelines of large models: savings without and with a straggler", PROFILES),
+        Study("whatif", "What better hardware would be worth", PROFILES),
         Study("zeus", "One job: what power limit and batch size are worth", TRACES),
         Study("tuner", "The tuner of one job, on measured power limits", TRACES),
         Study("bandit", "Recurring jobs: ours beside the published policy", TRACES),
     )
 }
-SLOWEST_FIRST = ("sensors", "perseus", "tuner", "bandit")
+SLOWEST_FIRST = ("whatif", "sensors", "perseus", "tuner", "bandit")
 
 
 @dataclass(frozen=True)
