@@ -1,25 +1,27 @@
 """The driver of devices that an agent serves: whoever may not touch hardware himself asks for it here.
 
-`docs/how-to/select-devices.md` says which texts select them. Each device keeps the uid that it has without an agent, so
-that whoever is found both ways is one device.
+``docs/how-to/select-devices.md`` says which texts select them. Each device keeps the uid that it has without an agent,
+so that whoever is found both ways is one device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from joulewise.devices.agent_connection import TOKEN, AgentConnection
-from joulewise.devices.agent_device import DRIVER, AgentDevice
 from joulewise.devices.capabilities import Capabilities
 from joulewise.devices.device import Device, Finding, Host, Identity, Scope
 from joulewise.errors import DeviceLostError, JoulewiseError, UsageError
-from joulewise.wire.agent import SOCKET
-from joulewise.wire.agent_address import Address, parse_address, split_selector
+from joulewise.wire.agent_socket import SOCKET
 
-VARIABLE = "JOULEWISE_AGENT"
+if TYPE_CHECKING:
+    from joulewise.devices.agent_connection import AgentConnection
+    from joulewise.devices.agent_device import AgentDevice
+    from joulewise.wire.agent_address import Address
+
+NAME, VARIABLE = "agent", "JOULEWISE_AGENT"
 _connections: WeakValueDictionary[tuple[Address, str], AgentConnection] = WeakValueDictionary()
 
 
@@ -29,12 +31,16 @@ def address_of(text: str, host: Host) -> Address:
     Raises:
         UsageError: If it is none.
     """
+    from joulewise.wire.agent_address import Address, parse_address  # noqa: PLC0415 (as below: only with an agent)
+
     text = text or host.environ.get(VARIABLE, "")
     return parse_address(text) if text else Address(path=str(host.path(SOCKET)))
 
 
 def connect(address: Address, host: Host) -> AgentConnection:
     """The connection of this process to an agent; shared by all devices of it."""
+    from joulewise.devices.agent_connection import TOKEN, AgentConnection  # noqa: PLC0415
+
     key = (address, host.environ.get(TOKEN, ""))
     connection = _connections.get(key)
     if connection is None:
@@ -61,10 +67,12 @@ def devices_at(address: Address, host: Host) -> list[Device]:
 class AgentDriver:
     """See `joulewise.devices.device.Driver` and `DriverToOrder`."""
 
-    name = DRIVER
+    name = NAME
 
     def find(self, host: Host) -> Sequence[Device]:
         """The devices of the agent at the default address; none if there is no agent."""
+        if not host.environ.get(VARIABLE) and not host.path(SOCKET).exists():
+            return []
         try:
             address = address_of("", host)
             return devices_at(address, host) if _is_there(address) else []
@@ -78,6 +86,8 @@ class AgentDriver:
             UsageError: If it means no device, or more than one.
             JoulewiseError: If the agent cannot be reached, or refuses.
         """
+        from joulewise.wire.agent_address import split_selector  # noqa: PLC0415
+
         named, which = split_selector(text)
         address = named or address_of("", host)
         if not _is_there(address):
@@ -122,6 +132,8 @@ def _is_there(address: Address) -> bool:
 
 
 def _device(connection: AgentConnection, entry: Mapping[str, Any]) -> AgentDevice:
+    from joulewise.devices.agent_device import DRIVER, AgentDevice  # noqa: PLC0415
+
     who = entry["identity"]
     changed = {"scope": Scope(who["scope"]), "aliases": tuple(who["aliases"]), "driver": DRIVER}
     return AgentDevice(connection, Identity(**{**who, **changed}), Capabilities.from_dict(entry["capabilities"]))

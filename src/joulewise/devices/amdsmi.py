@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joulewise.devices.amdsmi_binding import Binding, import_amdsmi
-from joulewise.devices.amdsmi_gpu import AmdGpu
-from joulewise.devices.amdsmi_probe import probe, suspect_of
-from joulewise.devices.amdsmi_seats import Seat, list_seats
-from joulewise.devices.amdsmi_validation import examine
 from joulewise.devices.capabilities import Kind
 from joulewise.devices.device import Finding, Host, Identity, Scope
 from joulewise.errors import DeviceLostError, JoulewiseError, MissingExtraError, PermissionDeniedError
+
+if TYPE_CHECKING:
+    from joulewise.devices.amdsmi_gpu import AmdGpu
+    from joulewise.devices.amdsmi_seats import Seat
 
 NOTHING_TO_COMPARE = "never compared with power: this GPU has no power reading"
 
@@ -69,12 +69,17 @@ class AmdSmiDriver:
 
     def _look(self, host: Host) -> list[AmdGpu]:
         binding = self._open()
+        from joulewise.devices.amdsmi_seats import list_seats  # noqa: PLC0415 (as all below: only with AMD's library)
+
         gpus = [_gpu(binding, seat, host) for seat in list_seats(binding)]
         self._validate(gpus, host)
         return gpus
 
     def _validate(self, gpus: Sequence[AmdGpu], host: Host) -> None:
         """Mark energy counters that are not to be believed; each is examined once in this process."""
+        from joulewise.devices.amdsmi_probe import suspect_of  # noqa: PLC0415
+        from joulewise.devices.amdsmi_validation import examine  # noqa: PLC0415
+
         having = {gpu.identity.uid: gpu for gpu in gpus if Kind.ENERGY_COUNTER in gpu.capabilities}
         suspects = {uid: suspect_of(gpu) for uid, gpu in having.items() if uid not in self._verdicts}
         examine([suspect for suspect in suspects.values() if suspect is not None], host.clock)
@@ -94,6 +99,9 @@ class AmdSmiDriver:
 
 
 def _gpu(binding: Binding, seat: Seat, host: Host) -> AmdGpu:
+    from joulewise.devices.amdsmi_gpu import AmdGpu  # noqa: PLC0415
+    from joulewise.devices.amdsmi_probe import probe  # noqa: PLC0415
+
     try:
         version = str(binding.call("amdsmi_get_gpu_driver_info", seat.handle).get("driver_version", ""))
     except JoulewiseError:

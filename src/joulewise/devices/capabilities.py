@@ -8,7 +8,7 @@ capability has the methods of its Protocol. All values are SI; milli-units die i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -19,6 +19,8 @@ from joulewise.errors import UsageError
 from joulewise.wire.envelope import open_envelope, schema_tag
 
 DOCUMENT, VERSION = "capabilities", 1
+UNKNOWN_TICK_S = 1.0
+"""How long a counter is taken to stand still at most, if it is not known how often it ticks [s]."""
 
 
 class Kind(StrEnum):
@@ -87,6 +89,15 @@ class Capability:
     outlives_process: bool = True
     note: str = ""
 
+    @property
+    def period_s(self) -> float | None:
+        """How often a reading changes [s]: as stated, else as its averaging window and duty imply, else None."""
+        if self.update_period_s is not None:
+            return self.update_period_s
+        if self.averaging_window_s is not None and self.duty_frac:
+            return self.averaging_window_s / self.duty_frac
+        return None
+
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Capability:
         """A capability from JSON.
@@ -117,15 +128,39 @@ class Capability:
 
 
 class Capabilities(Mapping[Kind, Capability]):
-    """All capabilities of one device, by kind; immutable."""
+    """All capabilities of one device, by kind; immutable.
 
-    def __init__(self, entries: Mapping[Kind, Capability] | None = None) -> None:
-        """Keep ``entries``."""
-        self._entries = MappingProxyType(dict(entries or {}))
+    Args:
+        entries: What was found.
+        permission: Whether it is permitted to tell a kind, of those whose entry does not say so yet, and asked when
+            somebody first wants to know: some hardware can only be asked by telling it something.
+        untold: Those kinds.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[Kind, Capability] | None = None,
+        permission: Callable[[], bool] | None = None,
+        untold: Iterable[Kind] = (),
+    ) -> None:
+        """Keep ``entries``; nothing is asked."""
+        self._entries = dict(entries or {})
+        self._permission, self._untold = permission, set(untold)
 
     def __getitem__(self, kind: Kind) -> Capability:
         """The capability of a kind."""
+        if kind in self._untold and self._permission is not None:
+            self._entries[kind] = replace(self._entries[kind], permitted=self._permission())
+            self._untold.discard(kind)
         return self._entries[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        """Whether there is one of a kind; asks nothing."""
+        return kind in self._entries
+
+    def stated(self, kind: Kind) -> Capability | None:
+        """What is known of a kind, whether it is permitted or not; asks nothing."""
+        return self._entries.get(kind)
 
     def __iter__(self) -> Iterator[Kind]:
         """Kinds."""
@@ -141,11 +176,11 @@ class Capabilities(Mapping[Kind, Capability]):
 
     def with_(self, kind: Kind, **changes: Any) -> Capabilities:
         """The same with some fields of one capability changed."""
-        return Capabilities({**self._entries, kind: replace(self[kind], **changes)})
+        return Capabilities({**self, kind: replace(self[kind], **changes)})
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON document; fields that are None are left out."""
-        entries = [{k: v for k, v in asdict(c).items() if v is not None} for c in self._entries.values()]
+        entries = [{k: v for k, v in asdict(c).items() if v is not None} for c in self.values()]
         return {"schema": schema_tag(DOCUMENT, VERSION), "capabilities": entries}
 
     @classmethod

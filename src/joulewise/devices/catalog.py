@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joulewise.devices.device import Device, Driver, Finding, Host
+from joulewise.devices.installed import may_be_there
 from joulewise.errors import JoulewiseError, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ ONLY_IF_TOLD = MappingProxyType({"redfish": "JOULEWISE_REDFISH_URL", "sim": ""})
 @cache
 def third_party() -> dict[str, EntryPoint]:
     """Drivers of other packages by name; none takes the name of one of ours."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 (costs 20 ms, and our own drivers need none of it)
+    if not may_be_there(GROUP):
+        return {}
+    from importlib.metadata import entry_points  # noqa: PLC0415 (costs 20 ms, and most machines have no such driver)
 
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: entry for name, entry in sorted(found.items()) if name not in IN_TREE}
@@ -102,7 +105,7 @@ def find_all(host: Host) -> list[Device]:
     for name in driver_names():
         for device in find(name, host):
             known = found.setdefault(device.identity.uid, device)
-            if _permitted(device) > _permitted(known):
+            if known is not device and _permitted(device) > _permitted(known):
                 found[device.identity.uid] = device
     return list(found.values())
 

@@ -19,18 +19,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import NamedTuple, cast
 
 from joulewise.clock import Clock
-from joulewise.devices.capabilities import EnergyCounter, Kind
+from joulewise.devices.capabilities import UNKNOWN_TICK_S, EnergyCounter, Kind
 from joulewise.devices.device import Device, Scope
 from joulewise.errors import CapabilityError, UsageError
 
 REBASE_AFTER_S = 5.0
 FROZEN_AFTER_S = 5.0
-UNKNOWN_TICK_S = 1.0
 KEPT_REJECTIONS = 1000
 LIMIT_MARGIN = 2.0  # draw may pass the limit for a moment
 LEAST_FRAC = 0.25  # of the figure for its scope: small CPUs state 15 W and draw 60 W for seconds
@@ -56,8 +54,7 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not a number"
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A reading that cannot be true, or an end of an epoch.
 
     Attributes:
@@ -73,8 +70,7 @@ class Rejection:
     last_j: float
 
 
-@dataclass(frozen=True, slots=True)
-class CounterReading:
+class CounterReading(NamedTuple):
     """What is known of a counter at an instant.
 
     Attributes:
@@ -129,6 +125,8 @@ class CleanCounter:
         tick_s = capability.update_period_s or UNKNOWN_TICK_S
         self._peak_s = 2 * tick_s
         self._slack_j = self.max_power_w * tick_s + (capability.resolution or 0.0)
+        self._most_step_j = math.inf if self._range_j is None else self._range_j / 2
+        self._longest_gap_s = self.longest_gap_s
         self._frozen_after_s = frozen_after_s or max(FROZEN_AFTER_S, 20 * tick_s)
         self._rejections: deque[Rejection] = deque(maxlen=KEPT_REJECTIONS)
         self._total_j, self._epoch = 0.0, 0
@@ -162,12 +160,22 @@ class CleanCounter:
         Raises:
             DeviceLostError: If the device is gone.
         """
-        at_ns, raw_j = self._clock.now_ns(), self._counter.read_energy_j()
+        at_ns = self._clock.now_ns()
+        return self.take(at_ns, self._counter.read_energy_j())
+
+    def take(self, at_ns: int, raw_j: float) -> CounterReading:
+        """The same for a raw reading [J] that was taken at an instant [ns], not before the last one."""
         if not math.isfinite(raw_j) or raw_j < 0:
             return self._reject(Reason.NOT_A_NUMBER, at_ns, raw_j)
-        if self._good is None:
+        good = self._good
+        if good is None:
             return self._believe(at_ns, raw_j, 0.0, moved=True)
-        step_j, reason = self._step(self._good, (at_ns, raw_j))
+        if self._candidate is None:  # nothing was rejected lately: mostly so, and soon told
+            step_j, elapsed_s = raw_j - good[1], (at_ns - good[0]) / 1e9
+            most_j = min(self.max_power_w * elapsed_s + self._slack_j, self._most_step_j)
+            if 0 <= step_j <= most_j and elapsed_s <= self._longest_gap_s:
+                return self._believe(at_ns, raw_j, step_j, moved=step_j > 0)
+        step_j, reason = self._step(good, (at_ns, raw_j))
         if reason is None and self._jumped_before(at_ns, raw_j):
             reason = Reason.JUMP
         if reason is None:
@@ -175,7 +183,7 @@ class CleanCounter:
         if reason is Reason.GAP:
             self._end_epoch(reason, at_ns, raw_j)
             return self._believe(at_ns, raw_j, 0.0, moved=True)
-        return self._follow(self._good, reason, (at_ns, raw_j))
+        return self._follow(good, reason, (at_ns, raw_j))
 
     def _step(self, earlier: tuple[int, float], later: tuple[int, float]) -> tuple[float, Reason | None]:
         """Energy between two raw readings [J], or why it cannot be true."""
@@ -238,6 +246,6 @@ class CleanCounter:
 def most_power_w(device: Device) -> float:
     """More than a device can ever draw [W], from what it says of itself."""
     kinds = (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP, Kind.POWER_INSTANT, Kind.POWER_AVERAGE)
-    stated = [device.capabilities[kind].maximum or 0.0 for kind in kinds if kind in device.capabilities]
+    stated = [entry.maximum or 0.0 for kind in kinds if (entry := device.capabilities.stated(kind)) is not None]
     most_w = MOST_POWER_W[device.identity.scope]
     return max(max(stated) * LIMIT_MARGIN, most_w * LEAST_FRAC) if any(stated) else most_w

@@ -6,7 +6,6 @@ each with the uid of its device. The variable ``JOULEWISE_CAPABILITIES`` names o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -98,6 +97,8 @@ _FIX = "give each device one entry with its uid, as joulewise devices --json pri
 
 
 def _json(path: str | Path) -> Any:
+    import json  # noqa: PLC0415 (few have such a file)
+
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -14,7 +14,7 @@ from joulewise.devices.capabilities import Capabilities, Kind
 from joulewise.devices.device import Device, Finding, Host, Identity, Scope
 from joulewise.devices.nvml_gpu import NvmlGpu, NvmlModule, NvmlSlice
 from joulewise.devices.nvml_library import INSTALL, PRIVILEGE, NvmlLibrary, load_library
-from joulewise.devices.nvml_probe import Probe, Probed
+from joulewise.devices.nvml_probe import REFUSED, Probe, Probed
 from joulewise.errors import CapabilityError, DeviceLostError, JoulewiseError, MissingExtraError, UsageError
 
 NAME, VENDOR = "nvidia", "nvidia"
@@ -27,11 +27,7 @@ class NvmlDriver:
     name = NAME
 
     def find(self, host: Host) -> Sequence[Device]:
-        """GPUs in the library's order, each after its module and before its slices.
-
-        Effects:
-            Sets each power limit to what it is already, once in a process, to learn whether it may be set.
-        """
+        """GPUs in the library's order, each after its module and before its slices."""
         try:
             library = _library(host)
             return [device for index in range(_count(library)) for device in self._at(library, index)]
@@ -128,10 +124,11 @@ def _examine(library: NvmlLibrary, index: int) -> Iterator[Finding]:
 
 
 def _missing(identity: Identity, probed: Probed) -> Iterator[Finding]:
-    knobs = [kind for kind, capability in probed.found.items() if not capability.permitted]
+    knobs = [kind for kind, capability in probed.capabilities.items() if not capability.permitted]
     if knobs:
-        fix = f"run with {PRIVILEGE}, or as root"
-        yield Finding(NAME, f"permission to set {', '.join(knobs)} of {identity.uid}", False, "refused", fix)
+        why = probed.refusal()
+        fix = f"run with {PRIVILEGE}, or as root" if why == REFUSED else "nothing to do: this board does not take it"
+        yield Finding(NAME, f"permission to set {', '.join(knobs)} of {identity.uid}", False, why, fix)
     for why in dict.fromkeys(probed.missing.values()):
         kinds = [kind for kind, reason in probed.missing.items() if reason == why]
         fix = "integrate power" if Kind.ENERGY_COUNTER in kinds else "nothing to do: this board does not have it"

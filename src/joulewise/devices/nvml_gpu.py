@@ -120,13 +120,13 @@ class NvmlPart:
             raise CapabilityError(self.identity.uid, wanted, f"{low:g} to {high:g} {capability.unit}")
 
     def _power_w(self, kind: Kind, field: int) -> float:
-        self._need(kind)
         try:
             if self._plain_power is kind:
                 power_mw: float = self._call("nvmlDeviceGetPowerUsage")
             else:
                 power_mw = self._library.read_field(self.identity.uid, self._handle, field, self.scope)
-        except CapabilityError as error:  # it could when it was probed: some drivers say so when asked too often
+        except CapabilityError as error:
+            self._need(kind)  # it could when it was probed: some drivers say so when asked too often
             raise CounterError(f"{self.identity.uid} has no power reading just now", error.seen, "ask again") from error
         if power_mw == 0:
             raise CounterError(f"{self.identity.uid} reads a power of 0 W", "0 mW", "ask again, and less often")
@@ -169,8 +169,8 @@ class NvmlGpu(NvmlPart):
 
     def read_energy_j(self) -> float:
         """Energy since the driver was loaded [J]."""
-        self._need(Kind.ENERGY_COUNTER)
-        return self._call("nvmlDeviceGetTotalEnergyConsumption") / 1000
+        energy_mj: int = self._library.call(self.identity.uid, "nvmlDeviceGetTotalEnergyConsumption", self._handle)
+        return energy_mj / 1000
 
     def read_temperature_c(self) -> float:
         """Temperature of the die [C]."""

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from joulewise.devices.capabilities import Kind
+from joulewise.devices.nvml_field import NvmlField
 from joulewise.errors import (
     CapabilityError,
     DeviceLostError,
@@ -29,7 +30,6 @@ DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, FUNCTION_NOT_FOUND = 9, 12, 13
 VERSIONS_DIFFER, FREQUENCY_NOT_SUPPORTED = 18, 24
 
 _NEEDED = ("nvmlDeviceGetFieldValues", "nvmlDeviceGetCurrentClocksEventReasons", "NVML_FI_DEV_POWER_INSTANT")
-_VALUE_OF_TYPE = {0: "dVal", 1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal"}
 _STARTING: dict[int, tuple[str, str]] = {
     LIBRARY_NOT_FOUND: ("there is no libnvidia-ml.so.1", "install NVIDIA's driver; start a container with --gpus all"),
     DRIVER_NOT_LOADED: ("NVIDIA's driver is not loaded", "modprobe nvidia"),
@@ -44,14 +44,15 @@ class NvmlLibrary:
     Attributes:
         driver_version: Of the kernel driver.
         locks: Clock locks of our own by (uid, kind): NVML sets them, but cannot be asked for them.
-        permitted: Whether settings are permitted, by uid, once it was tried.
+        refusals: Why settings are refused, by uid, once it was tried; empty if they are not.
     """
 
     def __init__(self, binding: Any) -> None:
         """Initialise the library."""
         self._binding = binding
         self.locks: dict[tuple[str, Kind], tuple[int, int]] = {}
-        self.permitted: dict[str, bool] = {}
+        self.refusals: dict[str, str] = {}
+        self._fields: dict[tuple[str, int, int], NvmlField] = {}
         try:
             binding.nvmlInit()
         except binding.NVMLError as error:
@@ -98,12 +99,14 @@ class NvmlLibrary:
         Raises:
             JoulewiseError: As `call`.
         """
-        (value,) = self.call(device, "nvmlDeviceGetFieldValues", handle, [(field, scope)])
-        if value.nvmlReturn:
-            text = str(self._binding.NVMLError(value.nvmlReturn))
-            raise translated(value.nvmlReturn, text, device, f"field {field} of scope {scope}")
-        read: int | float = getattr(value.value, _VALUE_OF_TYPE.get(value.valueType, "uiVal"))
-        return read
+        reader = self._fields.get((device, field, scope))
+        if reader is None:
+            reader = self._fields[device, field, scope] = NvmlField(self._binding, handle, field, scope)
+        code, value = reader.read()
+        if code:
+            text = str(self._binding.NVMLError(code))
+            raise translated(code, text, device, f"field {field} of scope {scope}")
+        return value
 
 
 def translated(code: int, text: str, device: str, wanted: str) -> JoulewiseError:

@@ -11,9 +11,11 @@ from joulewise.devices.capabilities import Capabilities, Capability, Kind
 from joulewise.devices.nvml_gpu import FIELD_AVERAGE_POWER, FIELD_INSTANT_POWER, SCOPE_GPU, SCOPE_MODULE
 from joulewise.devices.nvml_library import PRIVILEGE, NvmlLibrary
 from joulewise.devices.nvml_power import AMPERE, GAIN_ERROR_FRAC, VOLTA, power_sensing
-from joulewise.errors import CapabilityError, PermissionDeniedError, UsageError
+from joulewise.errors import CapabilityError, DeviceLostError, PermissionDeniedError, UsageError
 
 PLAIN_POWER = "nvmlDeviceGetPowerUsage"
+KNOBS = (Kind.POWER_LIMIT, Kind.CORE_CLOCK, Kind.MEMORY_CLOCK)
+REFUSED = "refused"
 VANISHES = "persistence mode is off: what is set vanishes when the last client exits"
 UNREADABLE = "NVML cannot be asked for locks: only those of this process are known"
 
@@ -27,8 +29,10 @@ class Probed:
         missing: Why others are absent.
         module: Capabilities of the module that it is part of; empty if there is none.
         plain_power: Kind of power that the plain call gives, if the board has no field for it.
+        refusal: Asks why knobs may not be told; empty if they may.
     """
 
+    refusal: Callable[[], str]
     found: dict[Kind, Capability] = field(default_factory=dict)
     missing: dict[Kind, str] = field(default_factory=dict)
     module: dict[Kind, Capability] = field(default_factory=dict)
@@ -36,8 +40,10 @@ class Probed:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the GPU can."""
-        return Capabilities(self.found)
+        """What the GPU can; asked for permission when somebody first wants to know of a knob."""
+        knobs = KNOBS if Kind.POWER_LIMIT in self.found else ()
+        untold = [kind for kind in knobs if kind in self.found]
+        return Capabilities(self.found, lambda: not self.refusal(), untold)
 
 
 class Probe:
@@ -49,7 +55,8 @@ class Probe:
         uid: Its name, for errors.
 
     Effects:
-        Sets the power limit to what it is already, once in a process: NVML tells in no other way whether it may be set.
+        None. When somebody first wants to know whether a knob is permitted, the power limit is set to what it is
+        already, once in a process: NVML tells it in no other way.
     """
 
     def __init__(self, library: NvmlLibrary, handle: object, uid: str) -> None:
@@ -58,7 +65,7 @@ class Probe:
         self._architecture: int = self._or_none("nvmlDeviceGetArchitecture") or 0
         compute: list[int] = self._or_none("nvmlDeviceGetCudaComputeCapability") or [0, 0]
         self._sensing = power_sensing(self._architecture, (compute[0], compute[1]), library.driver_version)
-        self._probed = Probed()
+        self._probed = Probed(self._refusal)
 
     def run(self) -> Probed:
         """Ask for everything.
@@ -142,7 +149,7 @@ class Probe:
 
     def _power_limit(self) -> Capability:
         minimum_mw, maximum_mw = self._call("nvmlDeviceGetPowerManagementLimitConstraints")
-        requested_mw = self._call("nvmlDeviceGetPowerManagementLimit")
+        self._call("nvmlDeviceGetPowerManagementLimit")
         default_mw = self._or_none("nvmlDeviceGetPowerManagementDefaultLimit")
         notes = [] if default_mw is None else [f"default {default_mw / 1000:g} W"]
         if not self._or_none("nvmlDeviceGetPersistenceMode"):
@@ -155,21 +162,24 @@ class Probe:
             maximum=maximum_mw / 1000,
             resolution=0.001,
             privilege=PRIVILEGE,
-            permitted=self._permitted(requested_mw),
             note="; ".join(notes),
         )
 
-    def _permitted(self, requested_mw: int) -> bool:
-        """Whether the limit may be set: NVML has no question for that but setting it, here once to what it is."""
-        known = self._library.permitted
+    def _refusal(self) -> str:
+        """Why the limit may not be set: NVML has no question for that but setting it, here once to what it is."""
+        known = self._library.refusals
         if self._uid not in known:
             try:
-                self._call("nvmlDeviceSetPowerManagementLimit", requested_mw)
-                known[self._uid] = True
-            except PermissionDeniedError:
-                known[self._uid] = False
+                self._call("nvmlDeviceSetPowerManagementLimit", self._call("nvmlDeviceGetPowerManagementLimit"))
+                known[self._uid] = ""
             except UsageError:  # so it was looked at, and not taken
-                known[self._uid] = True
+                known[self._uid] = ""
+            except PermissionDeniedError:
+                known[self._uid] = REFUSED
+            except CapabilityError as error:
+                known[self._uid] = error.seen.removeprefix("it has ")
+            except DeviceLostError as error:  # it may come back
+                return error.seen
         return known[self._uid]
 
     def _core_clock(self) -> Capability:
@@ -188,7 +198,6 @@ class Probe:
             raise CapabilityError(self._uid, call, "one memory clock, so that there is nothing to choose")
         values = tuple(sorted({float(clock) for clock in clocks_mhz}))
         steps = {round(high - low, 3) for low, high in pairwise(values)}
-        limit = self._probed.found.get(Kind.POWER_LIMIT)
         return Capability(
             kind,
             "MHz",
@@ -199,6 +208,5 @@ class Probe:
             values=values,
             resolution=1.0,
             privilege=PRIVILEGE,
-            permitted=limit is None or limit.permitted,
             note=UNREADABLE,
         )

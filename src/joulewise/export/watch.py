@@ -19,12 +19,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from joulewise.clock import Clock
-from joulewise.devices.capabilities import Kind
-from joulewise.devices.counter import UNKNOWN_TICK_S, CleanCounter, CounterReading
+from joulewise.devices.capabilities import UNKNOWN_TICK_S, Kind
+from joulewise.devices.counter import CleanCounter, CounterReading
 from joulewise.devices.device import Device, can
 from joulewise.errors import CapabilityError, DeviceLostError, JoulewiseError, PermissionDeniedError
 from joulewise.export.observation import Means, Observation, nearest_above
-from joulewise.measure.integrate import UNKNOWN_PERIOD_S, update_period_s
+from joulewise.measure.integrate import UNKNOWN_PERIOD_S
 from joulewise.measure.trace import READERS, gauge_of
 
 FASTEST_S, PERIOD_S, SLOW_S = 0.02, 0.2, 1.0
@@ -67,7 +67,7 @@ class DeviceWatch:
         entry = device.capabilities[Kind.ENERGY_COUNTER] if self._counted else self._gauge
         self._step_j = (entry.resolution or 0.0) if self._counted and entry else 0.0
         unknown_s = UNKNOWN_TICK_S if self._counted else UNKNOWN_PERIOD_S
-        self._tick_s = (update_period_s(entry) if entry else None) or unknown_s
+        self._tick_s = (entry.period_s if entry else None) or unknown_s
         self.period_s = PERIOD_S if self._counted else min(max(self._tick_s / 2, FASTEST_S), PERIOD_S)
         shown = self._gauge or entry
         self._counter: CleanCounter | None = None

@@ -21,15 +21,14 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from joulewise.devices.capabilities import Capability
-from joulewise.devices.counter import UNKNOWN_TICK_S, CounterReading
+from joulewise.devices.capabilities import UNKNOWN_TICK_S, Capability
+from joulewise.devices.counter import CounterReading
 from joulewise.errors import CounterError, UsageError
 from joulewise.measure.energy import Energy, Method
 from joulewise.measure.integrate import UNKNOWN_GAIN_FRAC, too_short
+from joulewise.measure.sensor import STILL_TICKS
 from joulewise.measure.ticks import tick_age
 from joulewise.records import Provenance
-
-STILL_TICKS = 5
 
 
 class CounterEdge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from joulewise.devices.capabilities import Kind
-from joulewise.devices.device import can, top_level
+from joulewise.devices.device import top_level
 from joulewise.errors import JoulewiseError
 from joulewise.measure.log import Log, Row
 from joulewise.measure.sampler import Sampler
@@ -60,7 +60,7 @@ def _of(rows: list[Row]) -> Series:
 def _limit_w(trace: Trace) -> float | None:
     """The power limit now [W], if it has one that can be read."""
     for kind, method in ((Kind.POWER_LIMIT, "read_power_limit_w"), (Kind.CPU_POWER_CAP, "read_power_cap_w")):
-        if kind in trace.device.capabilities and can(trace.device, kind):
+        if kind in trace.device.capabilities:
             try:
                 return float(getattr(trace.device, method)()) or None
             except JoulewiseError:

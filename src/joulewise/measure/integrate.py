@@ -49,15 +49,6 @@ NEAR_READINGS = 2  # the same where only our readings are too seldom, whose phas
 UNEVEN_FRAC = 0.25  # part of a period's energy that pulses too fast to be seen may move to one side of an instant
 
 
-def update_period_s(capability: Capability) -> float | None:
-    """How often a reading changes [s]: as stated, else as its averaging window and duty imply, else None."""
-    if capability.update_period_s is not None:
-        return capability.update_period_s
-    if capability.averaging_window_s is not None and capability.duty_frac:
-        return capability.averaging_window_s / capability.duty_frac
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Sight:
     """How a power sensor sees time.
@@ -75,7 +66,7 @@ class Sight:
     @classmethod
     def of(cls, capability: Capability) -> Sight:
         """As a capability says; a period that is not known is assumed to be long."""
-        stated_s = update_period_s(capability)
+        stated_s = capability.period_s
         period_s = UNKNOWN_PERIOD_S if stated_s is None else stated_s
         window_s, duty_frac = capability.averaging_window_s, capability.duty_frac
         if window_s is None or (duty_frac is not None and duty_frac < 1):

@@ -54,6 +54,12 @@ class Log:
                 column.append(value)
             return True
 
+    def extend(self, rows: Sequence[Row]) -> None:
+        """Add rows in the order of time, all after the last; nothing is checked."""
+        with self.lock:
+            for column, values in zip(self._columns, zip(*rows, strict=True), strict=False):
+                column.extend(values)
+
     @property
     def first_ns(self) -> int | None:
         """The instant of the first row [ns]."""
@@ -130,3 +136,19 @@ def same_epoch(one: Row, two: Row, after_ns: int) -> Row | None:
     """As `earlier`, unless a counter (instant, energy, epoch, ...) begins anew between them."""
     del after_ns
     return one if one[2] == two[2] else None
+
+
+def power_row(last: Row | None, at_ns: int, power_w: float) -> Row:
+    """A reading of power with its sums: instant, power, energy shown, error of ticks and its square, peak."""
+    if last is None:
+        return (at_ns, power_w, 0.0, 0.0, 0.0, power_w)
+    elapsed_s = (at_ns - last[0]) * 1e-9
+    error_j = abs(power_w - last[1]) * elapsed_s
+    shown_j = (power_w + last[1]) / 2 * elapsed_s
+    return (at_ns, power_w, last[2] + shown_j, last[3] + error_j, last[4] + error_j * error_j, power_w)
+
+
+def keep_first(one: Row, two: Row, after_ns: int) -> Row:
+    """Of two rows of power the first, with the larger peak."""
+    del after_ns
+    return (*one[:5], max(one[5], two[5]))

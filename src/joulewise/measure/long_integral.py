@@ -21,22 +21,6 @@ from joulewise.records import Provenance
 END_NS = 500_000_000
 
 
-def power_row(last: Row | None, at_ns: int, power_w: float) -> Row:
-    """A reading with its sums: instant, power, energy shown, error of ticks and its square, peak."""
-    if last is None:
-        return (at_ns, power_w, 0.0, 0.0, 0.0, power_w)
-    elapsed_s = (at_ns - last[0]) * 1e-9
-    error_j = abs(power_w - last[1]) * elapsed_s
-    shown_j = (power_w + last[1]) / 2 * elapsed_s
-    return (at_ns, power_w, last[2] + shown_j, last[3] + error_j, last[4] + error_j * error_j, power_w)
-
-
-def keep_first(one: Row, two: Row, after_ns: int) -> Row:
-    """Two neighbours become the first, with the larger peak."""
-    del after_ns
-    return (*one[:5], max(one[5], two[5]))
-
-
 def is_long(log: Log, begin_ns: int, end_ns: int) -> bool:
     """Whether readings in the middle of a window are thinned."""
     return end_ns - begin_ns > 4 * GUARD_NS and log.thinned_ns > begin_ns + GUARD_NS
@@ -46,7 +30,7 @@ def integrate_long(log: Log, begin_ns: int, end_ns: int, capability: Capability,
     """As `joulewise.measure.integrate.integrate_power`, for windows that are long.
 
     Args:
-        log: Of rows by `power_row`.
+        log: Of rows by `joulewise.measure.log.power_row`.
         begin_ns, end_ns: The window [ns].
         capability: Of the power gauge.
         provenance: Of the readings.

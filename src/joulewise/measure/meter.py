@@ -11,17 +11,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from joulewise.clock import Clock, MonotonicClock, epoch_offset_s
-from joulewise.devices.device import Device, Host, top_level
+from joulewise.devices.device import Device, Host
 from joulewise.devices.selection import find_devices
-from joulewise.measure.measurement import Measurement
-from joulewise.measure.outcome import device_energy, window_warnings
 from joulewise.measure.sampler import Sampler
-from joulewise.measure.self_cost import self_cost
 from joulewise.measure.synchronise import Wait
 from joulewise.measure.window import Window
 
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     import random
 
     from joulewise.measure.baseline import Baseline
+    from joulewise.measure.measurement import Measurement
     from joulewise.measure.repeat import Repeated
     from joulewise.measure.steps import Steps
     from joulewise.measure.timeline import Timeline
@@ -147,22 +144,16 @@ class Meter:
             synchronised: Whether accelerators had finished at both.
             cpu_ns: CPU time of the sampler [ns].
         """
-        told = [device_energy(trace, begin_ns, end_ns) for trace in self.sampler.traces]
-        known = {one.identity.uid for one in told if one.energy is not None}
-        counted = {d.identity.uid for d in top_level(d for d in self.devices if d.identity.uid in known)}
-        parts = tuple(
-            replace(one, in_total=one.identity.uid in counted, idle_w=self._idle_w.get(one.identity.uid))
-            for one in told
-        )
-        return Measurement(
-            name=name,
+        from joulewise.measure.outcome import measure  # noqa: PLC0415 (windows need it when their figures are asked for)
+
+        return measure(
+            self.sampler,
+            name,
+            (begin_ns, end_ns),
             began_at=self._epoch_offset_s + begin_ns * 1e-9,
-            begin_ns=begin_ns,
-            end_ns=end_ns,
-            devices=parts,
+            idle_w=self._idle_w,
             synchronised=synchronised,
-            self_cost=self_cost(cpu_ns * 1e-9, parts, (end_ns - begin_ns) * 1e-9),
-            warnings=window_warnings(self.sampler, parts, begin_ns, end_ns, synchronised=synchronised),
+            cpu_s=cpu_ns * 1e-9,
         )
 
     def close(self) -> None:

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from joulewise.devices.device import top_level
 from joulewise.errors import JoulewiseError
 from joulewise.measure.aliasing import aliasing_warning
 from joulewise.measure.crosscheck import crosscheck
 from joulewise.measure.energy import Energy, Method
-from joulewise.measure.integrate import update_period_s
 from joulewise.measure.log import Log
-from joulewise.measure.measurement import DeviceEnergy
+from joulewise.measure.measurement import DeviceEnergy, Measurement
 from joulewise.measure.sampler import Sampler
-from joulewise.measure.trace import AROUND_NS, Trace, annotated
+from joulewise.measure.self_cost import self_cost
+from joulewise.measure.trace import Trace
+from joulewise.measure.used import AROUND_NS, annotated, energy_of, integral_of, peak_w_of
 from joulewise.records import Provenance
 
 NEAR_NS = 2_500_000_000
+
+
+def measure(
+    sampler: Sampler,
+    name: str,
+    window_ns: tuple[int, int],
+    *,
+    began_at: float,
+    idle_w: Mapping[str, float],
+    synchronised: bool | None,
+    cpu_s: float,
+) -> Measurement:
+    """What was used between two instants, as far as it is known.
+
+    Args:
+        sampler: Has read.
+        name: For people.
+        window_ns: The instants [ns].
+        began_at: The first, as seconds since 1970 [s].
+        idle_w: Measured idle power by uid [W].
+        synchronised: Whether accelerators had finished at both.
+        cpu_s: CPU time of the sampler [s].
+    """
+    told = [device_energy(trace, *window_ns) for trace in sampler.traces]
+    known = [trace.device for trace, one in zip(sampler.traces, told, strict=True) if one.energy is not None]
+    counted = {device.identity.uid for device in top_level(known)}
+    parts = tuple(
+        replace(one, in_total=one.identity.uid in counted, idle_w=idle_w.get(one.identity.uid)) for one in told
+    )
+    return Measurement(
+        name=name,
+        began_at=began_at,
+        begin_ns=window_ns[0],
+        end_ns=window_ns[1],
+        devices=parts,
+        synchronised=synchronised,
+        self_cost=self_cost(cpu_s, parts, (window_ns[1] - window_ns[0]) * 1e-9),
+        warnings=window_warnings(sampler, parts, *window_ns, synchronised=synchronised),
+    )
 
 
 def device_energy(trace: Trace, begin_ns: int, end_ns: int) -> DeviceEnergy:
     """What a device used between two instants, as far as it is known; never raises."""
     energy, failure = None, ""
     try:
-        energy = trace.energy(begin_ns, end_ns)
+        energy = energy_of(trace, begin_ns, end_ns)
         energy = annotated(energy, doubts(trace, energy, begin_ns, end_ns))
         if energy.provenance is Provenance.MODELLED:  # what is counted there was never sensed
             energy = replace(energy, method=Method.MODELLED)
@@ -32,7 +73,7 @@ def device_energy(trace: Trace, begin_ns: int, end_ns: int) -> DeviceEnergy:
     return DeviceEnergy(
         identity=trace.device.identity,
         energy=energy,
-        peak_w=trace.peak_w(begin_ns, end_ns),
+        peak_w=peak_w_of(trace, begin_ns, end_ns),
         begin_c=_near(trace.temperature, begin_ns),
         end_c=_near(trace.temperature, end_ns),
         failure=trace.failed_in(begin_ns, end_ns) or failure,
@@ -45,12 +86,12 @@ def doubts(trace: Trace, energy: Energy, begin_ns: int, end_ns: int) -> list[str
         return []
     if energy.method is Method.COUNTER:
         try:
-            return list(crosscheck(energy, trace.integral(begin_ns, end_ns)).warnings)
+            return list(crosscheck(energy, integral_of(trace, begin_ns, end_ns)).warnings)
         except JoulewiseError:
             return []
     rows = trace.power.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
     samples = [(int(at_ns), power_w) for at_ns, power_w, *_ in rows]
-    gauge = replace(trace.gauge, update_period_s=update_period_s(trace.gauge))
+    gauge = replace(trace.gauge, update_period_s=trace.gauge.period_s)
     warning = aliasing_warning(samples, begin_ns, end_ns, gauge)
     return [] if warning is None else [warning]
 

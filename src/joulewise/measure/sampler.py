@@ -32,6 +32,7 @@ SLOW_READ_S = 0.5e-3
 ROUND_S = 1.0
 POLL_S = 0.5e-3
 JITTER_FRAC = 0.25
+ROUNDS = 16
 LONGEST_SLEEP_S = 1.0
 
 
@@ -97,6 +98,9 @@ class Sampler:
         self._deaths: deque[tuple[int, int]] = deque(maxlen=100)
         self._kept: set[weakref.ref[Edges]] = set()
         self._due_ns = [0] * len(self.traces)
+        self._first_due_ns, self._rounds, self._waiting = 0, 0, 0
+        self._jitters = any(trace.part_time for trace in self.traces)
+        self._look_s = min((min(FAST_S, max(trace.tick_s, FAST_S / 10)) for trace in self.traces), default=FAST_S)
         self._edge_ns, self._settled_ns, self._looking, self._round_ns = -1, -1, False, -1
         self._fast: Sequence[Trace] = []
         self._thread: threading.Thread | None = None
@@ -111,6 +115,7 @@ class Sampler:
         self._starting, self._news = threading.Lock(), threading.Condition()
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._thread = None
+        self._waiting = 0
         self._lanes.clear()
 
     @property
@@ -125,7 +130,7 @@ class Sampler:
                 return
             if self._thread is not None:
                 self._deaths.append((self._round_ns, self.clock.now_ns()))
-            self._closed, self._looking, self._wake = False, False, SimpleQueue()
+            self._closed, self._looking, self._wake, self._rounds = False, False, SimpleQueue(), 0
             self._read_all(range(len(self.traces)), all_of_it=True)
             self._plan(range(len(self.traces)))
             self._round_ns = self.clock.now_ns()
@@ -154,27 +159,35 @@ class Sampler:
 
     def tick(self, *, now: bool = False) -> float:
         """Read what is due, or all if it is to be now; how long nothing will be due [s]."""
-        at_ns = self.clock.now_ns()
-        self._looking = self._unsettled()
-        if not self._looking and self._unsettled():  # an edge fell in between
+        now_ns = self.clock.now_ns
+        at_ns = now_ns()
+        self._looking = self._edge_ns > self._settled_ns and self._unsettled()
+        if not self._looking and self._edge_ns > self._settled_ns:  # an edge fell in between
             self._looking = True
-        soon_ns = at_ns + TOGETHER_NS
-        regular = [i for i, due_ns in enumerate(self._due_ns) if now or soon_ns >= due_ns]
-        self._read_all(regular, all_of_it=True)
-        self._plan(regular)
+        regular: Sequence[int] = ()
+        if now or at_ns + TOGETHER_NS >= self._first_due_ns:
+            regular = [i for i, due_ns in enumerate(self._due_ns) if now or at_ns + TOGETHER_NS >= due_ns]
+            self._read_all(regular, all_of_it=True)
+            self._plan(regular)
         if self._looking:
             edge_ns = self._edge_ns
             looking = [i for i, trace in enumerate(self.traces) if i not in regular and not trace.settled(edge_ns)]
             self._read_all(looking, all_of_it=False)
-        self._round_ns = self.clock.now_ns()
+        self._rounds += 1
+        if self._rounds % ROUNDS == 0:
+            self._thin()
+        round_ns = self._round_ns = now_ns()
+        next_s = (self._first_due_ns - round_ns) * 1e-9
+        if self._looking and next_s > self._look_s:
+            next_s = self._look_s
+        return next_s if next_s > FAST_S / 10 else FAST_S / 10
+
+    def _thin(self) -> None:
+        """Let go of old detail where there is much."""
         if any(trace.full for trace in self.traces):
             guarded_ns = self._guarded()
             for trace in self.traces:
                 trace.thin(guarded_ns)
-        next_s = (min(self._due_ns, default=at_ns + 10**9) - self.clock.now_ns()) * 1e-9
-        if self._looking:
-            next_s = min(next_s, *(min(FAST_S, max(trace.tick_s, FAST_S / 10)) for trace in self.traces))
-        return max(next_s, FAST_S / 10)
 
     def _unsettled(self) -> bool:
         edge_ns = self._edge_ns
@@ -184,8 +197,8 @@ class Sampler:
 
     def _plan(self, indices: Iterable[int]) -> None:
         """When to read next: at even distance, or with jitter for sensors that see only part of the time."""
-        now_ns, jitter = self.clock.now_ns(), 1.0
-        if any(trace.part_time for trace in self.traces):
+        now_ns, due_ns, jitter = self.clock.now_ns(), self._due_ns, 1.0
+        if self._jitters:
             if self._chance is None:
                 from random import Random  # noqa: PLC0415 (costs milliseconds, and few devices need it)
 
@@ -193,9 +206,12 @@ class Sampler:
             jitter = self._chance.uniform(1 - JITTER_FRAC, 1 + JITTER_FRAC)
         for index in indices:
             trace = self.traces[index]
-            self._due_ns[index] = now_ns + round(trace.period_s * (jitter if trace.part_time else 1.0) * 1e9)
-        fast = self.threaded and sum(trace.edge_s for trace in self.traces) < FAST_EDGE_S
-        self._fast = self.traces if fast else []
+            period_s = trace.period_s * jitter if trace.part_time else trace.period_s
+            due_ns[index] = now_ns + round(period_s * 1e9)
+        self._first_due_ns = min(due_ns, default=now_ns + 10**9)
+        if self._rounds % ROUNDS == 0:
+            fast = self.threaded and sum(trace.edge_s for trace in self.traces) < FAST_EDGE_S
+            self._fast = self.traces if fast else []
 
     def _read_all(self, indices: Iterable[int], *, all_of_it: bool) -> None:
         """Read devices: fast ones here, slow ones each in its lane, which is not waited for."""
@@ -248,7 +264,9 @@ class Sampler:
                 self._looking = True
                 self._wake.put(True)
             with self._news:
+                self._waiting += 1
                 self._news.wait(min(left_s, FAST_S))
+                self._waiting -= 1
         return True
 
     def close(self) -> None:
@@ -291,8 +309,9 @@ def _run(sampler_of: Callable[[], Sampler | None], wake: SimpleQueue[bool]) -> N
     """The thread: holds its sampler only while it reads, so that one that nobody needs any more is collected."""
     while (sampler := sampler_of()) is not None and not sampler._closed:
         next_s = min(sampler.tick(), LONGEST_SLEEP_S)
-        with sampler._news:
-            sampler._news.notify_all()
+        if sampler._waiting:
+            with sampler._news:
+                sampler._news.notify_all()
         sampler.cpu_ns = thread_cpu_ns()
         looking = sampler._looking
         del sampler

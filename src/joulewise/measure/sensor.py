@@ -11,6 +11,8 @@ from joulewise.errors import CounterError, JoulewiseError
 
 RETRY_S = 1.0
 PATIENCE_S = 5.0
+STILL_TICKS = 5
+"""An energy counter that does not move for so many ticks shows nothing of that time."""
 
 
 class Sensor:
@@ -40,9 +42,11 @@ class Sensor:
             self._outages.pop()
         self._outages.append((since_ns, until_ns, why))
 
-    def read(self) -> float | None:
-        """A value, or None if there is none now. Readings that fail once are left out; it has failed if they go on."""
-        now_ns = self._clock.now_ns()
+    def read(self, now_ns: int) -> float | None:
+        """A value, or None if there is none at this instant [ns].
+
+        Readings that fail once are left out; it has failed if they go on.
+        """
         if self.failure and now_ns < self._retry_ns:
             return None
         try:
@@ -50,9 +54,10 @@ class Sensor:
         except Exception as error:  # a driver that errs must not end the thread that reads the others
             self.err(error, now_ns)
             return None
-        if self.failure:
-            self._outages.append((self.failed_ns, self._clock.now_ns(), self.failure))
-        self.failure, self._erring_ns = "", None
+        if self._erring_ns is not None:
+            if self.failure:
+                self._outages.append((self.failed_ns, self._clock.now_ns(), self.failure))
+            self.failure, self._erring_ns = "", None
         return value
 
     def err(self, error: Exception, now_ns: int) -> None:

@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from joulewise.errors import UsageError
-from joulewise.measure.energy import Method
-from joulewise.measure.measurement import DeviceEnergy, Measurement, SelfCost
 from joulewise.measure.synchronise import Wait, wait_for_work
-from joulewise.records import Provenance
 
 if TYPE_CHECKING:
+    from joulewise.measure.energy import Method
+    from joulewise.measure.measurement import DeviceEnergy, Measurement, SelfCost
     from joulewise.measure.meter import Meter
+    from joulewise.records import Provenance
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -22,7 +22,6 @@ from joulewise.wire.envelope import schema_tag
 
 NAME, VERSION = "agent", 1
 SCHEMA = schema_tag(NAME, VERSION)
-SOCKET = "/run/joulewise/agent.sock"
 REQUEST_BYTES = 16 * 1024
 ANSWER_BYTES = 16 * 1024 * 1024
 LONGEST_TEXT = 1024

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from joulewise.errors import UsageError
-from joulewise.wire.agent import SOCKET
+from joulewise.wire.agent_socket import SOCKET
 
 _HOST_PORT = re.compile(r"(?:\[(?P<literal>[0-9a-fA-F:.%]+)\]|(?P<name>[^\[\]:/#\s]+)):(?P<port>\d{1,5})")
 

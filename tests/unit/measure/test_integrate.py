@@ -88,7 +88,7 @@ def test_a_window_that_ends_before_it_begins_is_refused():
 
 def ticking(until_s, **changes):
     """A counter of 100 W that ticks each 0.1 s, read each 0.05 s."""
-    return [replace(CounterReading(10.0 * (i // 2), i * SECOND // 20, 0), **changes) for i in range(until_s * 20)]
+    return [CounterReading(10.0 * (i // 2), i * SECOND // 20, 0)._replace(**changes) for i in range(until_s * 20)]
 
 
 def test_a_counter_is_known_to_a_tick_at_each_edge():
@@ -103,8 +103,8 @@ def test_a_counter_whose_tick_is_unknown_is_known_as_well():
 
 def test_a_reset_or_a_frozen_counter_gives_no_figure():
     readings = ticking(12)
-    reset = [*readings[:60], *(replace(one, epoch=1) for one in readings[60:])]
-    frozen = [*readings[:60], *(replace(one, fresh=False, frozen=True) for one in readings[60:])]
+    reset = [*readings[:60], *(one._replace(epoch=1) for one in readings[60:])]
+    frozen = [*readings[:60], *(one._replace(fresh=False, frozen=True) for one in readings[60:])]
     for broken in (reset, frozen):
         with pytest.raises(CounterError):
             count_energy(broken, SECOND, 11 * SECOND, COUNTER)
@@ -112,7 +112,7 @@ def test_a_reset_or_a_frozen_counter_gives_no_figure():
 
 def test_readings_that_were_rejected_are_counted():
     readings = ticking(12)
-    readings[100] = replace(readings[100], fresh=False)
+    readings[100] = readings[100]._replace(fresh=False)
     energy = count_energy(readings, SECOND, 11 * SECOND, COUNTER)
     assert energy.energy_j == pytest.approx(1000.0)
     assert "1 readings" in energy.warnings[0]

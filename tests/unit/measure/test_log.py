@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from joulewise.clock import VirtualClock
 from joulewise.devices.capabilities import Kind
-from joulewise.measure.log import GUARD_NS, Log, same_epoch
-from joulewise.measure.long_integral import keep_first, power_row
+from joulewise.measure.log import GUARD_NS, Log, keep_first, power_row, same_epoch
 from joulewise.measure.meter import Meter
 from joulewise.testing import FakeDevice
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from joulewise.clock import Clock, MonotonicClock
-from joulewise.devices.capabilities import Kind
-from joulewise.devices.counter import UNKNOWN_TICK_S, CleanCounter
+from joulewise.devices.capabilities import UNKNOWN_TICK_S, Kind
+from joulewise.devices.counter import CleanCounter
 from joulewise.devices.device import Device, can
 from joulewise.errors import JoulewiseError
 from joulewise.measure.synchronise import wait_for_work

@@ -23,8 +23,8 @@ from joulewise.services.agent.policy import own_user_only
 from joulewise.services.agent.policy_file import read_policy
 from joulewise.services.agent.server import Agent, Options
 from joulewise.services.agent.tokens import read_tokens
-from joulewise.wire.agent import SOCKET
 from joulewise.wire.agent_address import parse_address
+from joulewise.wire.agent_socket import SOCKET
 
 STATE = "/var/lib/joulewise"
 POLICY = "/etc/joulewise/agent.toml"
