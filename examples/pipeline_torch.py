@@ -16,7 +16,7 @@ from joulewise.optimize.profiling.rank_sweep import SweepBudget
 from joulewise.optimize.profiling.sweep import SweepPlan
 from joulewise.sim.torch_twin import TwinGauge
 
-PROBES, ITERATIONS = 6, 14
+PROBES, ITERATIONS = 6, 20
 
 dist.init_process_group("gloo")
 rank, ranks = dist.get_rank(), dist.get_world_size()

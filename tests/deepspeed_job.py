@@ -66,7 +66,7 @@ def settings() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--schedule", choices=("1F1B", "DualPipeV"), default="1F1B")
-    parser.add_argument("--iterations", type=int, default=14)
+    parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--mode", choices=("off", "twin"), default="twin")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

@@ -15,5 +15,15 @@ if __name__ == "__main__":
     job = PipelineJob(1, ranks, plans=20)
     patience_s = float(os.environ.get("HUB_PATIENCE_S", "60"))
     rank = int(os.environ["RANK"])
-    pipeline_job.PlanningThread = lambda: HubLink(port, "job", job, rank=rank, patience_s=patience_s)
+
+    class Planned(HubLink):
+        """A link that is asked like a thread."""
+
+        held = 0
+
+        @property
+        def is_planned(self) -> bool:
+            return self.poll() is not None
+
+    pipeline_job.PLANNING = lambda: Planned(port, "job", job, rank=rank, patience_s=patience_s)
     pipeline_job.main()

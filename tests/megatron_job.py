@@ -149,7 +149,7 @@ def whole_iteration(job: Job) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--chunks", type=int, default=1)
-    parser.add_argument("--iterations", type=int, default=14)
+    parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--mode", choices=("off", "twin"), default="twin")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

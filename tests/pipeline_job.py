@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,30 @@ def make_schedule(name: str, rank: int, ranks: int) -> tuple[Any, list[int], int
     return kind(built[0] if single else built, MICROBATCHES, loss_fn=loss_of), mine, stages
 
 
-def engine_for(options: argparse.Namespace, name: str, schedule: Any, planning: PlanningThread) -> Any:
+class Held(PlanningThread):
+    """Keeps its plan to itself for some iterations, which run at the clocks that were found, on warm chips."""
+
+    held = 0
+
+    def poll(self) -> Any:
+        answer = super().poll()
+        if answer is not None and self.held > 0:
+            self.held -= 1
+            return None
+        return answer
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether there is a plan, given or not."""
+        return super().poll() is not None
+
+
+PLANNING: Any = Held
+"""Who plans."""
+
+
+def engine_for(options: argparse.Namespace, name: str, schedule: Any, planning: PlanningThread) -> tuple[Any, Any]:
+    """The engine, and its twin or None."""
     rank = dist.get_rank()
 
     def sweep(operations: Any) -> SweepPlan:
@@ -92,9 +116,14 @@ def engine_for(options: argparse.Namespace, name: str, schedule: Any, planning: 
         clock = MonotonicClock()
         state = FileState(options.out / f"device-{rank}.json")
         device = FakeDevice(clock, uid=f"file-{rank}", state=state)
-        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep, hub=planning)
+        return jw.pipeline(schedule, device=device, gauge=HostGauge([device], clock), sweep=sweep, hub=planning), None
     twin = TwinGauge.beside(schedule, scale=options.scale, name=name)
-    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=planning)
+    return jw.pipeline(schedule, device=twin.gpu, gauge=twin, sweep=sweep, hub=planning), twin
+
+
+def true_j(twin: Any) -> float:
+    """What a twin has used, as its counter would show it if it did not tick [J]."""
+    return float(twin.gpu.true_energy_j() * twin.gpu.board.counter_gain) if twin is not None else 0.0
 
 
 def summary(engine: Any) -> dict[str, Any]:
@@ -119,8 +148,10 @@ def train(options: argparse.Namespace, name: str, *, ours: bool) -> dict[str, An
     held = schedule._stages if hasattr(schedule, "_stages") else [schedule._stage]
     optimizer = torch.optim.Adam([p for stage in held for p in stage.submod.parameters()], lr=1e-2)
     generator = torch.Generator().manual_seed(1)
-    planning = PlanningThread()
-    engine = engine_for(options, name, schedule, planning) if ours else None
+    planning = PLANNING()
+    planning.held = options.held
+    engine, twin = engine_for(options, name, schedule, planning) if ours else (None, None)
+    used_j = [true_j(twin)]
     losses: list[list[float]] = []
     for iteration in range(options.iterations):
         tokens = torch.randint(VOCABULARY, (MICROBATCHES, LENGTH), generator=generator)
@@ -132,10 +163,12 @@ def train(options: argparse.Namespace, name: str, *, ours: bool) -> dict[str, An
         schedule.step(*arguments, target=tokens.roll(-1, 1) if stages - 1 in mine else None, losses=found)
         optimizer.step()
         losses.append([float(one.detach()) for one in found])
+        used_j.append(true_j(twin))
         # let the planner have the processors, so that planning takes no iterations
-        while engine is not None and engine.phase is Phase.PLAN and rank == 0 and planning.poll() is None:
+        while engine is not None and engine.phase is Phase.PLAN and rank == 0 and not planning.is_planned:
             MonotonicClock().sleep(0.01)
     report = {"losses": losses, **({} if engine is None else summary(engine))}
+    report["used_j"] = [after - before for before, after in pairwise(used_j)]
     if engine is not None:
         engine.close()
     return report
@@ -148,6 +181,7 @@ def main() -> None:
     parser.add_argument("--files", action="store_true", help="on devices in files, by the host's clock; else on twins")
     parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--probes", type=int, default=6)
+    parser.add_argument("--held", type=int, default=0, help="iterations for which a plan that is there is not given")
     parser.add_argument("--scale", type=float, default=8.0)
     parser.add_argument("--kill", type=int, default=-1, help="the rank that is killed after some iterations")
     parser.add_argument("--out", type=Path, required=True)

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("fastapi")
 pytestmark = pytest.mark.slow
 JOB = Path(__file__).parents[2] / "hub_pipeline_job.py"
-RANKS, ITERATIONS = 4, 12
+RANKS, ITERATIONS = 4, 20
 
 
 def train(folder, url, patience_s=60.0):

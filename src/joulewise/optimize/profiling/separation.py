@@ -10,6 +10,7 @@ The instants of ticks are known only so well, and one that is seen late adds to 
 next; and power itself scatters. Both are in the covariance of an iteration's intervals (tridiagonal), so intervals are
 weighed by generalised least squares. Iterations are independent, and add up as normal equations: a reading is forgotten
 once it is told. A weak prior, the rank's mean power give or take itself, keeps what hardly ran from being anything.
+How much intervals really scatter is seen in the residuals, and scales what they weigh against the prior.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from joulewise.optimize.profiling.readings import RankReading
 Floats = NDArray[np.float64]
 POWER_SCATTER_FRAC = 0.01
 """Assumed scatter of an interval's energy before residuals are known; they scale it."""
+ASSUMED_INTERVALS = 2.0
+"""As many intervals as this are taken to scatter as assumed, beside those that were seen."""
+PASSES = 5
 PRIOR_FRAC = 1.0
 """Standard deviation of the prior, in mean powers."""
 BLOCK = 512
@@ -53,14 +57,15 @@ class Separation:
     _energy_j: float = 0.0
     _time_s: float = 0.0
 
-    def add(self, reading: RankReading, kinds: Sequence[Kind], waits: Sequence[Kind]) -> None:
+    def add(self, reading: RankReading, kinds: Sequence[Kind | None], waits: Sequence[Kind]) -> None:
         """Add a reading.
 
         Args:
             reading: What was seen.
-            kinds: Of each of its computations.
+            kinds: Of each of its computations; None if nothing is like it, as while a clock changes.
             waits: Of the gap before each computation, and of the one after the last: one more.
         """
+        kinds = [object() if kind is None else kind for kind in kinds]
         inside = [(at, joules) for at, joules in reading.counter if reading.start_ns <= at <= reading.end_ns]
         for begin in range(0, len(inside) - 1, BLOCK):
             self._add(reading, inside[begin : begin + BLOCK + 1], kinds, waits)
@@ -87,12 +92,14 @@ class Separation:
             return {}
         mean_w = self._energy_j / self._time_s
         prior = np.full(len(self._column), (PRIOR_FRAC * max(mean_w, 1e-9)) ** -2)
-        covariance = np.linalg.inv(self._information + np.diag(prior))
-        power_w = np.maximum(0.0, covariance @ (self._moment + prior * mean_w))
-        spare = max(1, self._intervals - len(self._column))
-        misfit = self._square - 2 * power_w @ self._moment + power_w @ self._information @ power_w
-        scale = max(0.1, float(misfit) / spare)  # residuals of a few intervals are no reason to be too sure
-        sd_w = np.sqrt(np.diag(covariance) * scale)
+        scale = 1.0
+        for _ in range(PASSES):  # at first with the scatter that is assumed, then with the one that was seen
+            covariance = np.linalg.inv(self._information / scale + np.diag(prior))
+            power_w = np.maximum(0.0, covariance @ (self._moment / scale + prior * mean_w))
+            misfit = self._square - 2 * power_w @ self._moment + power_w @ self._information @ power_w
+            spare = max(0, self._intervals - len(self._column))
+            scale = (ASSUMED_INTERVALS + max(0.0, float(misfit))) / (ASSUMED_INTERVALS + spare)
+        sd_w = np.sqrt(np.diag(covariance))
         return {kind: Power(float(power_w[i]), float(sd_w[i])) for kind, i in self._column.items()}
 
     def _columns(self, kinds: Sequence[Kind]) -> NDArray[np.intp]:

@@ -151,11 +151,12 @@ class SweepPlan:
     def _add(self, reading: RankReading) -> None:
         known = tuple(one for one in reading.computations if (one.stage, one.instruction) in self._by_key)
         reading = replace(reading, computations=known)  # transfers: the rank waits
-        kinds: list[Hashable] = []
+        kinds: list[Hashable | None] = []
         for one in known:
             key = one.stage, one.instruction
-            kinds.append((key, one.clock_mhz))
-            if one.clock_mhz is not None or not self._by_key[key].clocks_mhz:
+            is_clear = one.clock_mhz is not None or not self._by_key[key].clocks_mhz
+            kinds.append((key, one.clock_mhz) if is_clear else None)
+            if is_clear:
                 self._durations_s[key, one.clock_mhz].append((one.end_ns - one.start_ns) * 1e-9)
         waits = _waits(reading)
         edges = [reading.start_ns, *(e for one in known for e in (one.start_ns, one.end_ns)), reading.end_ns]

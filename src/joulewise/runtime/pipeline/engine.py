@@ -112,6 +112,8 @@ class PipelineEngine:
             fix = "mend that, and make another engine; this one leaves clocks as found"
             raise UsageError("no plan is followed after a failure", self.failure, fix)
         self._follower = PlanFollower(plan, self._stages)
+        if self._profiling is not None:
+            self._profiling.new_plan()
 
     @property
     def plan(self) -> Mapping[str, Any] | None:
@@ -180,14 +182,14 @@ class PipelineEngine:
             self._guard(lambda: self._after(computation))
 
     def end_iteration(self, completed: bool = True) -> None:
-        """The iteration has ended. Collective while the job profiles and plans; not if the iteration failed."""
+        """The iteration has ended. Collective while the job profiles and plans, and now and then after that
+        (`joulewise.runtime.pipeline.profiling`); not if the iteration failed."""
         ran, self._open = self._open, None
         if not (completed and self._training):
             return
         if ran is not None:
             self._guard(lambda: self._keep(ran))
-        if self._profiling is not None and self._profiling.phase is not Phase.DONE:
-            profiling = self._profiling
+        if (profiling := self._profiling) is not None:
             self._guard(lambda: self._agree(profiling))
 
     def _begin_iteration(self) -> None:

@@ -129,7 +129,7 @@ class HubLink:
         """See `PlanSource`; again after profiling again."""
         if self._replica == 0:
             self._profile, self._is_uploaded = (name, tuple(map(profile_of, portraits))), False
-        self._asked_ns, self._wants_plan = self._clock.now_ns(), True
+        self._asked_ns, self._wants_plan, self._answer = self._clock.now_ns(), True, None
         self._wake.set()
 
     def poll(self) -> Mapping[str, Any] | None:
@@ -137,6 +137,12 @@ class HubLink:
         if self._answer is None and (self._clock.now_ns() - self._asked_ns) * 1e-9 > self._patience_s:
             return {FAILED: f"the hub has no plan after {self._patience_s:g} s; {self.note or 'it may come later'}"}
         return self._answer
+
+    @property
+    def should_profile(self) -> bool:
+        """Whether the hub says that the profile does not hold any more, to the replica that is profiled."""
+        orders = self.orders
+        return self._replica == 0 and orders is not None and orders.should_profile
 
     def describe(self) -> str:
         """How it stands with the hub, in a few words."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from joulewise.frontier import Frontier
 from joulewise.optimize.pipeline.plan import Plan
@@ -35,6 +35,15 @@ class PlanSource(Protocol):
 
     def poll(self) -> Mapping[str, Any] | None:
         """The document of the plan, or why there will be none as ``{"failed": ...}``; None until it is known."""
+
+
+@runtime_checkable
+class DriftSource(PlanSource, Protocol):
+    """A source that knows by itself whether what was profiled still holds."""
+
+    @property
+    def should_profile(self) -> bool:
+        """Whether to profile again."""
 
 
 class PlanningThread:
@@ -63,6 +72,7 @@ class PlanningThread:
 
     def submit(self, portraits: Sequence[Portrait], name: str) -> None:
         """See `PlanSource`."""
+        self._answer = None
         arguments = (list(portraits), name)
         threading.Thread(target=self._work, args=arguments, name="joulewise-planner", daemon=True).start()
 

@@ -15,7 +15,7 @@ from statistics import median
 
 from joulewise.errors import UsageError
 from joulewise.optimize.profiling.readings import ComputationReading, SweptOperation
-from joulewise.optimize.profiling.separation import Separation
+from joulewise.optimize.profiling.separation import Power, Separation
 from joulewise.records import Instruction, Provenance, Reading
 from joulewise.runtime.pipeline.computation import Iteration, Operation
 from joulewise.runtime.pipeline.gauge import Tick
@@ -25,6 +25,8 @@ from joulewise.runtime.pipeline.sweep import SweepMaker
 
 NEGLIGIBLE_FRAC = 1e-3
 """An operation this much shorter than the longest one of its rank does nothing that a clock could change."""
+WAIT_DOUBT_FRAC = 0.05
+"""Doubt about the power of waiting at a clock above which the clocks beside it say more."""
 SHORTEST_S = 1e-9
 UNSEEN = (
     "it never waited at a clock that was set; waiting is taken to draw what it drew at the clocks that were found, or "
@@ -64,7 +66,7 @@ class Portraitist:
         operations = [SweptOperation(*o, rank, () if o in self._constant_s else swept) for o in times_s]
         self._sweep = sweep([*operations, SweptOperation(*self._between, rank)])
         self._waits, self._stretch = Separation(), Stretch(rank, self._between)
-        self._previous_mhz: int | None = None
+        self._previous: tuple[int, int | None] = 0, None
 
     @property
     def asked(self) -> Mapping[Operation, int]:
@@ -83,7 +85,7 @@ class Portraitist:
         if shown is None:
             return
         for reading in shown.readings:
-            kinds: list[Hashable] = [((one.stage, one.instruction), one.clock_mhz) for one in reading.computations]
+            kinds = [self._kind(one) for one in reading.computations]
             self._waits.add(reading, kinds, shown.waits)
         self._sweep.tell(shown.readings)
 
@@ -98,8 +100,9 @@ class Portraitist:
         if not clocks:
             seen = f"{len(estimates)} estimates, none at a clock"
             raise UsageError("no computation was profiled at a clock that was set", seen, "let the sweep try some")
-        powers = {kind: p.power_w for kind, p in self._waits.powers().items()}
-        waits = {kind: power_w for kind, power_w in powers.items() if isinstance(kind, int)}
+        known = self._waits.powers()
+        powers = {kind: found.power_w for kind, found in known.items()}
+        waits = _clear({kind: found for kind, found in known.items() if isinstance(kind, int)})
         notes, provenance = tuple[str, ...](), self._provenance
         if not waits:
             waits = dict.fromkeys(clocks, powers[None] if None in powers else min(powers.values()))
@@ -115,13 +118,26 @@ class Portraitist:
             readings.append(Reading(*operation, None, lasts_s, lasts_s * draft.wait_w(clocks[-1])))
         return replace(draft, readings=tuple(readings))
 
+    def _kind(self, one: ComputationReading) -> Hashable | None:
+        """What else is like a computation; None if its clock changed under way."""
+        operation = one.stage, one.instruction
+        is_constant = operation in self._constant_s or operation == self._between
+        return (operation, one.clock_mhz) if one.clock_mhz is not None or is_constant else None
+
     def _computations(self, iteration: Iteration) -> tuple[ComputationReading, ...]:
         """What ran, for the profiler; the first computation is void if its clock was changed for it just then."""
         found = []
         for number, ran in enumerate(iteration.ran):
-            switched = number == 0 and ran.clock_mhz != self._previous_mhz
+            switched = number == 0 and (iteration.number - 1, ran.clock_mhz) != self._previous
             constant = ran.computation.operation in self._constant_s
             clock_mhz = None if switched or constant else ran.clock_mhz
             found.append(ComputationReading(*ran.computation.operation, clock_mhz, ran.begin_ns, ran.end_ns))
-        self._previous_mhz = iteration.ran[-1].clock_mhz
+        self._previous = iteration.number, iteration.ran[-1].clock_mhz
         return tuple(found)
+
+
+def _clear(waits: Mapping[int, Power]) -> dict[int, float]:
+    """What waiting draws at the clocks at which it was seen for long enough to know; at one at least [W]."""
+    doubts = {clock_mhz: found.sd_w / max(found.power_w, 1e-9) for clock_mhz, found in waits.items()}
+    most = max(WAIT_DOUBT_FRAC, min(doubts.values(), default=0.0))
+    return {clock_mhz: found.power_w for clock_mhz, found in waits.items() if doubts[clock_mhz] <= most}

@@ -24,7 +24,10 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytestmark = pytest.mark.slow
 
 JOB = Path(__file__).parents[3] / "pipeline_job.py"
-RANKS, MICROBATCHES, PROBES, ITERATIONS = 4, 8, 6, 12
+RANKS, MICROBATCHES, PROBES, HELD = 4, 8, 6, 6
+FIRST_PLANNED = 1 + 2 * PROBES + HELD + 1
+"""One to learn the order; each probe, and one as found before it; held back; and one to hand out the plan."""
+SETTLING, ITERATIONS = 4, FIRST_PLANNED + 10
 COMPARED = ("1F1B", "Interleaved1F1B", "InterleavedZeroBubble")
 OTHERS = {"GPipe": 2, "ZBVZeroBubble": 6, "DualPipeV": None}
 PER_MICROBATCH = {"1F1B": 2, "Interleaved1F1B": 4, "InterleavedZeroBubble": 3, **OTHERS}
@@ -34,7 +37,7 @@ PER_MICROBATCH = {"1F1B": 2, "Interleaved1F1B": 4, "InterleavedZeroBubble": 3, *
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "JOULEWISE_STATE_DIR": str(folder / "state")}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(RANKS)]
-    options = ["--out", str(folder), "--iterations", str(ITERATIONS), "--probes", str(PROBES)]
+    options = ["--out", str(folder), "--iterations", str(ITERATIONS), "--probes", str(PROBES), "--held", str(HELD)]
     return subprocess.run(
         [*command, str(JOB), *options, *arguments],
         env=environ,
@@ -61,23 +64,34 @@ def losses(ranks: list[dict[str, Any]]) -> list[list[float]]:
     return list(found)
 
 
-def check_savings(ranks: list[dict[str, Any]]) -> None:
-    """Iteration time within 1 % of what was found, and energy within 2 % of what the plan says."""
+def check_savings(ranks: list[dict[str, Any]], within: float) -> None:
+    """Time within 1 % of what was found; energy, by the twins, as the plan promises.
+
+    Args:
+        ranks: What they report.
+        within: By how much what is saved may differ from what the plan promises to save, as a part of that.
+    """
     assert [rank["failure"] for rank in ranks] == [""] * RANKS
     iterations = list(zip(*(rank["iterations"] for rank in ranks), strict=True))
-    energy_j = [sum(one["energy_j"] for one in row) for row in iterations]
     planned = [number for number, row in enumerate(iterations) if all(one["planned"] for one in row)]
-    assert planned == list(range(PROBES + 2, ITERATIONS))  # one to learn the order, one to hand out the plan
-    found_s, found_j = iterations[0][0]["time_s"], energy_j[1]  # the first probe is at the highest clocks, and warm
-    settled = planned[1:]
-    followed_s = sum(iterations[number][0]["time_s"] for number in settled) / len(settled)
-    followed_j = sum(energy_j[number] for number in settled) / len(settled)
+    assert planned == list(range(FIRST_PLANNED, ITERATIONS))
+    found = range(FIRST_PLANNED - 3, FIRST_PLANNED)  # warm chips, at the clocks that were found
+    followed = planned[SETTLING:]  # temperatures have settled
+    found_s, followed_s = (_mean([iterations[n][0]["time_s"] for n in which]) for which in (found, followed))
     plan = ranks[0]["plan"]["realised"]
     assert followed_s <= 1.01 * found_s
     assert followed_s == pytest.approx(plan["time_s"], rel=0.01)
-    assert followed_j == pytest.approx(plan["energy_j"], rel=0.02)
-    assert 1 - followed_j / found_j == pytest.approx(1 - plan["energy_j"] / found_j, abs=0.02)
-    assert followed_j < 0.985 * found_j
+    used_j = [sum(row) for row in zip(*(rank["used_j"] for rank in ranks), strict=True)]
+    found_j, followed_j = (_mean([used_j[n] for n in which]) for which in (found, followed))
+    assert found_j - followed_j > 0.015 * found_j
+    assert (found_j - followed_j) / (found_j - plan["energy_j"]) == pytest.approx(1.0, abs=within)
+    assert followed_j == pytest.approx(plan["energy_j"], rel=0.002)
+    told_j = _mean([sum(one["energy_j"] for one in iterations[n]) for n in followed])  # up to a tick off in all
+    assert told_j == pytest.approx(followed_j, rel=0.01)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 @pytest.mark.parametrize("schedule", COMPARED)
@@ -87,9 +101,16 @@ def test_a_job_learns_the_same_with_us_to_the_bit(schedule: str, reports: list[d
     assert ours[-1] != ours[0]
 
 
-@pytest.mark.parametrize("schedule", PER_MICROBATCH)
+@pytest.mark.parametrize("schedule", COMPARED)
 def test_a_job_saves_by_itself_what_its_plan_says(schedule: str, reports: list[dict[str, Any]]) -> None:
-    check_savings([rank[schedule] for rank in reports])
+    check_savings([rank[schedule] for rank in reports], within=0.02)
+
+
+@pytest.mark.parametrize("schedule", OTHERS)
+def test_where_there_is_less_to_save_the_plan_still_knows_what_will_be_used(
+    schedule: str, reports: list[dict[str, Any]]
+) -> None:
+    check_savings([rank[schedule] for rank in reports], within=0.06)
 
 
 @pytest.mark.parametrize("schedule", PER_MICROBATCH)
