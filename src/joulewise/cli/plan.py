@@ -40,7 +40,16 @@ def plan(
     plans: Annotated[
         int | None, typer.Option(min=2, help="Plans of the frontier. [default: 200, or 20 without the kernel]")
     ] = None,
-    switch_latency: Annotated[float, typer.Option(min=0, help="Time that a clock switch takes [s].")] = 0.0,
+    switch_latency: Annotated[float, typer.Option(min=0, help="Mean time that a clock switch takes [s].")] = 0.0,
+    switch_latency_to: Annotated[
+        list[str] | None, typer.Option(help="Mean time to reach a clock, as in 1410:0.004; may be given again.")
+    ] = None,
+    switch_jitter: Annotated[
+        float, typer.Option(min=0, help="Standard deviation of that time, as a fraction of its mean.")
+    ] = 0.0,
+    confidence: Annotated[
+        float, typer.Option(help="Share of iterations that must be in time if switches scatter.")
+    ] = 0.95,
     switch_penalty: Annotated[float, typer.Option(min=0, help="Energy that a switch must save [J].")] = 0.0,
     smooth: Annotated[bool, typer.Option("--smooth", help="Plan on convex fits of noisy readings.")] = False,
     solver: Annotated[str, typer.Option(help="auto, sweep (exact kernel) or highs (linear programs).")] = "auto",
@@ -79,7 +88,8 @@ def plan(
         smooth=smooth,
     )
     chosen_solver = pick_solver(solver)
-    switch = SwitchCost(switch_latency, switch_penalty)
+    targets = parse_latencies(switch_latency_to or [])
+    switch = SwitchCost(switch_latency, switch_penalty, switch_jitter, confidence, targets)
     count = plans or (FAST_PLANS if chosen_solver.name == "sweep" and not switch else SLOW_PLANS)
     reference_s = replay(problem, problem.top_clocks).time_s
 
@@ -98,8 +108,8 @@ def plan(
                 if deadline_s >= frontier.time_s[0]
                 else made
             )
-            wait_w = problem.total_wait_power_w
-            return min(made, known, key=lambda p: p.energy_j - wait_w * p.time_s)
+            wait_w, until_s = problem.total_wait_power_w, made.until_s if switch else deadline_s
+            return min(made, known, key=lambda p: p.energy_j + wait_w * max(0.0, until_s - p.time_s))
 
         found = [
             plan_outcome(
@@ -195,6 +205,21 @@ def parse_watts(text: str | None) -> list[float] | None:
     except ValueError:
         what = "--wait-power is not a number"
         raise UsageError(what, repr(text), "give watts, as in 83.64 or 83.64,83.64,70.38") from None
+
+
+def parse_latencies(texts: list[str]) -> tuple[tuple[float, float], ...]:
+    """Clocks and how long each takes to reach, from the command line [MHz], [s]."""
+    from joulewise.errors import UsageError  # noqa: PLC0415
+
+    pairs = []
+    for text in texts:
+        clock_mhz, _, time_s = text.partition(":")
+        try:
+            pairs.append((float(clock_mhz), float(time_s)))
+        except ValueError:
+            fix = "give a clock in MHz and a time in seconds, as in 1410:0.004"
+            raise UsageError("--switch-latency-to is not usable", repr(text), fix) from None
+    return tuple(pairs)
 
 
 def pick_solver(name: str) -> Solver:

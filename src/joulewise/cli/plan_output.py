@@ -124,6 +124,10 @@ def facts(result: Result) -> tuple[tuple[str, str], ...]:
         ]
         if plan.switch:
             found.append(("switch latency", f"{plan.switch.latency_s:g} s"))
+        if plan.switch.jitter_frac:
+            kept = f"{plan.switch.confidence:.0%} of iterations take at most {plan.time_s:.4f} s"
+            found.append(("switch jitter", f"{plan.switch.jitter_frac:.0%}; {kept}"))
+            found.append(("expected", f"{plan.expected_s:.4f} s, {plan.expected_j:,.1f} J"))
     return tuple(found)
 
 
