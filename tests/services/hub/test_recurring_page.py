@@ -109,6 +109,20 @@ def test_a_trial_is_live_until_its_lease_is_over(stage):
     assert "expired" in shown
 
 
+def test_where_nothing_tells_energy_no_joules_are_shown(stage):
+    job = stage.ask("POST", "/v1/jobs", describe("time alone", eta=0.0, max_power_w=1.0))["job"]
+    for number in range(3):
+        path = f"/v1/jobs/{job}/trials/trial-{number:05}"
+        stage.ask("PUT", path, {})
+        told = report(1, 3, accuracy=0.95, power_w=0.0)
+        stage.ask("POST", f"{path}/reports", told | {"rates": [{"limit_w": None, "epoch_s": 10.0, "power_w": 0.0}]})
+    shown = Reader(stage.page(f"/recurring/{job}"))
+    assert "cost: time" in shown.text
+    assert "30 s" in shown.text
+    assert not [text for text in shown.texts if text.endswith(" J") or ", J" in text]
+    assert "only time to compare" in shown.text
+
+
 EVIL = "<script>alert(1)</script>\"'&<b onmouseover=x>"
 
 

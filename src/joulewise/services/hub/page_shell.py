@@ -78,7 +78,11 @@ def page_text(title: str, body: str, *, script: bool, style: str = "") -> str:
 
 def energy_text(energy_j: float) -> str:
     """Energy in a unit that suits it."""
-    for unit, size in (("GJ", 1e9), ("MJ", 1e6), ("kJ", 1e3)):
-        if abs(energy_j) >= size:
-            return f"{energy_j / size:.4g} {unit}"
-    return f"{energy_j:.4g} J"
+    scale, unit = energy_unit(energy_j)
+    return f"{energy_j / scale:.4g} {unit}"
+
+
+def energy_unit(most_j: float) -> tuple[float, str]:
+    """Joules in the unit that suits an energy, and its name."""
+    units = ((1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ"))
+    return next(((scale, unit) for scale, unit in units if abs(most_j) >= scale), (1.0, "J"))

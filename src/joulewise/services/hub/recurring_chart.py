@@ -8,7 +8,8 @@ from math import ceil, floor, log10
 from statistics import fmean
 
 from joulewise.frontier import Frontier
-from joulewise.services.hub.page_shell import energy_text
+from joulewise.frontier.objective import ZeusCost
+from joulewise.services.hub.page_shell import energy_text, energy_unit
 from joulewise.services.hub.recurring_view import LAST, RecurringView
 
 LEFT, RIGHT, TOP = 64, 16, 24
@@ -32,7 +33,8 @@ def cost_svg(view: RecurringView, width: int) -> str:
     most = max([1e-9, view.default_cost or 0.0, *(one.cost for one in found)])
     bottom = TOP + COST_HEIGHT
     y_of = _linear(0.0, most * 1.05, bottom, TOP)
-    parts = _y_axis(0.0, most, y_of, width, "cost")
+    scale, unit = _cost_unit(view.objective, most)
+    parts = _y_axis((0.0, most), y_of, width, f"cost, {unit}", scale)
     if view.default_cost is not None:
         y, text = y_of(view.default_cost), f"mean at the default, {view.job.description.default}"
         parts.append(f'<line class="default" x1="{LEFT}" x2="{width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -54,7 +56,7 @@ def cost_svg(view: RecurringView, width: int) -> str:
     for one in found:
         x, own = x_of(one.trials[0].number), one.trials
         sizes = ", ".join(f"{row.batch_size} {row.end or 'running'}" for row in own)
-        said = escape(f"trial {own[0].number}: {sizes}; {energy_text(one.cost)}")
+        said = escape(f"trial {own[0].number}: {sizes}; {cost_text(view.objective, one.cost)}")
         title = f"<title>{said}</title></circle>"
         parts.append(f'<circle class="{one.state}" cx="{x:.1f}" cy="{y_of(one.cost):.1f}" r="4">{title}')
         for row in own:
@@ -82,7 +84,8 @@ def frontier_svg(view: RecurringView, frontier: Frontier, width: int) -> str:
     least_j, most_j = _spread([point.energy_j for point in points])
     bottom = TOP + FRONTIER_HEIGHT
     x_of, y_of = _linear(least_s, most_s, LEFT, width - RIGHT), _linear(least_j, most_j, bottom, TOP)
-    parts = _y_axis(least_j, most_j, y_of, width, "energy to target")
+    joules, name = energy_unit(most_j)
+    parts = _y_axis((least_j, most_j), y_of, width, f"energy to target, {name}", joules)
     for tick in _ticks(least_s / scale, most_s / scale, 7 if width > 500 else 4):
         place = f'x="{x_of(tick * scale):.1f}" y="{bottom + 18}" text-anchor="middle"'
         parts.append(f'<text class="tick" {place}>{tick:g}</text>')
@@ -120,6 +123,20 @@ def time_unit(most_s: float) -> tuple[float, str]:
     return 1.0, "s"
 
 
+def cost_text(objective: ZeusCost, cost: float) -> str:
+    """A cost in a unit that suits it."""
+    scale, unit = _cost_unit(objective, cost)
+    return f"{cost / scale:.4g} {unit}"
+
+
+def _cost_unit(objective: ZeusCost, most: float) -> tuple[float, str]:
+    """Costs in the unit that suits the largest: of time where time alone counts, for then nothing has told joules."""
+    if objective.eta or not objective.max_power_w:
+        return energy_unit(most)
+    seconds, unit = time_unit(most / objective.max_power_w)
+    return seconds * objective.max_power_w, unit
+
+
 class _Labels:
     """Labels above and right of points, or below and left: away from a line that falls. None lies on another."""
 
@@ -143,10 +160,9 @@ def _svg(width: float, height: float, label: str, parts: list[str]) -> str:
     return f'<svg {box} role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
 
 
-def _y_axis(least_j: float, most_j: float, y_of: Place, width: int, name: str) -> list[str]:
-    scale, unit = next(((s, u) for s, u in ((1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ")) if most_j >= s), (1.0, "J"))
-    parts = [f'<text class="tick" x="4" y="12">{name}, {unit}</text>']
-    for tick in _ticks(least_j / scale, most_j / scale, 5):
+def _y_axis(span: tuple[float, float], y_of: Place, width: int, name: str, scale: float) -> list[str]:
+    parts = [f'<text class="tick" x="4" y="12">{name}</text>']
+    for tick in _ticks(span[0] / scale, span[1] / scale, 5):
         y = y_of(tick * scale)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')

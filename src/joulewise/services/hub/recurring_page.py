@@ -10,7 +10,7 @@ from urllib.parse import quote
 from joulewise.jobs.rows import TrialRow
 from joulewise.optimize.batch.protocol import cost_of
 from joulewise.services.hub.page_shell import energy_text, page_text
-from joulewise.services.hub.recurring_chart import both_widths, cost_svg, frontier_svg, time_unit
+from joulewise.services.hub.recurring_chart import both_widths, cost_svg, cost_text, frontier_svg, time_unit
 from joulewise.services.hub.recurring_view import LAST, WINDOW, JobLine, RecurringView
 
 ROWS = 20
@@ -94,7 +94,9 @@ def _what_it_is(view: RecurringView) -> str:
     facts = [
         f"job {job.id}",
         f"until {targets}, within {known.max_epochs} epochs",
-        f"cost: {known.eta:g} x energy + {1 - known.eta:g} x {known.max_power_w:g} W x time",
+        f"cost: {known.eta:g} x energy + {1 - known.eta:g} x {known.max_power_w:g} W x time"
+        if known.eta
+        else "cost: time",
         *(f"{name} {text}" for name in ("model", "data", "optimizer") if (text := getattr(known, name))),
         *([f"on {known.device_count} x {known.device}"] if known.device else []),
         f"policy {known.policy}",
@@ -116,7 +118,7 @@ def _tiles(view: RecurringView) -> str:
         ("running", str(len(view.live)), ""),
     ]
     if view.last_cost is not None:
-        tiles.append((f"cost, last {LAST}", energy_text(view.last_cost), origin))
+        tiles.append((f"cost, last {LAST}", cost_text(view.objective, view.last_cost), origin))
         if view.default_cost:
             saved = f"{100 * (1 - view.last_cost / view.default_cost):.1f} %"
             tiles.append(("less than at the default", saved, origin))
@@ -132,7 +134,7 @@ def _live(view: RecurringView) -> str:
             escape(row.kind),
             _number(f"{row.epochs:g}"),
             escape(_metrics(row.metrics)),
-            f"{_cost(view, row)}{_bound(row)}",
+            f"{_cost(view, row)}{_bound(view, row)}",
             escape(_ago(view.now - row.updated_at)),
             escape(_span(row.lease_until - view.now)),
             escape(row.client) or "-",
@@ -177,8 +179,8 @@ def _frontier(view: RecurringView) -> str:
                 _number(str(size)),
                 _number("-" if limit_w is None else f"{limit_w:g} W"),
                 _number(f"{point.time_s / scale:.4g} {unit}"),
-                _number(energy_text(point.energy_j)),
-                _number(energy_text(costs)),
+                _number(energy_text(point.energy_j) if point.energy_j else "-"),
+                _number(cost_text(view.objective, costs)),
                 "cheapest" if point == best else "",
             ]
         )
@@ -187,7 +189,9 @@ def _frontier(view: RecurringView) -> str:
         f"Epochs to target by what the policy believes, times what an epoch took at each limit: {frontier.provenance}."
         " Settings that take longer and more energy than another are left out."
     )
-    drawn = both_widths(lambda width: frontier_svg(view, frontier, width))
+    drawn = "<p>No device has told energy, so there is only time to compare.</p>"
+    if any(point.energy_j for point in frontier):
+        drawn = both_widths(lambda width: frontier_svg(view, frontier, width))
     return f"{drawn}<p><small>{escape(said)}</small></p>{_table(heads, rows)}"
 
 
@@ -198,7 +202,7 @@ def _sizes(view: RecurringView) -> str:
             _number(one.trials),
             _number(one.reached),
             _number("-" if one.epochs is None else f"{one.epochs:.3g}"),
-            _number("-" if one.cost is None else energy_text(one.cost)),
+            _number("-" if one.cost is None else cost_text(view.objective, one.cost)),
             "best known" if one.batch_size == view.best else "",
         ]
         for one in view.sizes
@@ -220,7 +224,7 @@ def _decisions(view: RecurringView, *, is_latest: bool) -> str:
             f"{f'<br><small>{escape(row.note)}</small>' if row.note else ''}",
             escape(row.end or "running"),
             _number(f"{row.epochs:g}"),
-            f"{_cost(view, row)}{_bound(row)}",
+            f"{_cost(view, row)}{_bound(view, row)}",
             escape(row.provenance) if row.reports else "-",
             escape(f"{datetime.fromtimestamp(row.started_at, UTC):%Y-%m-%d %H:%M}"),
         ]
@@ -236,11 +240,15 @@ def _decisions(view: RecurringView, *, is_latest: bool) -> str:
 
 
 def _cost(view: RecurringView, row: TrialRow) -> str:
-    return escape(energy_text(view.cost(row))) if row.reports else "-"
+    return escape(cost_text(view.objective, view.cost(row))) if row.reports else "-"
 
 
-def _bound(row: TrialRow) -> str:
-    return "" if row.stop_at_cost is None else f"<br><small>stops at {escape(energy_text(row.stop_at_cost))}</small>"
+def _bound(view: RecurringView, row: TrialRow) -> str:
+    return (
+        ""
+        if row.stop_at_cost is None
+        else f"<br><small>stops at {escape(cost_text(view.objective, row.stop_at_cost))}</small>"
+    )
 
 
 def _metrics(metrics: Mapping[str, float | None]) -> str:
