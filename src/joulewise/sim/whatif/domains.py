@@ -11,8 +11,8 @@ clock, and costs two switches a time: each takes the switch latency, during whic
 
 *Per partition.* The chip is cut into partitions of equal size, of which the busiest has load 1 and the others less
 (``loads``): under one clock they are done early and stall. With a clock each, they run as slowly as lets them finish
-together, on the next clock of the table above load x f. Time does not change, nor does anything switch within the
-operation. Loads are taken as equal for all operations; if they wander between partitions, the clocks would have to
+together, on the next clock of the table above load x f, where f is the clock that is told, so that operations at one f
+have one setting. Time does not change, nor does anything switch within the operation. Loads are taken as equal for all operations; if they wander between partitions, the clocks would have to
 follow, and the saving is less.
 """
 
@@ -69,7 +69,7 @@ def per_partition(table: OptionTable, loads: Sequence[float], stalled_frac: floa
     driven_w = _evened(split, shares, stalled_frac)
     energy_j, settings = split.energy_j.copy(), list[Setting]()
     for row, ghz in enumerate(split.held_ghz.tolist()):
-        wanted = np.searchsorted(split.held_ghz, shares * ghz - 1e-9)
+        wanted = np.searchsorted(split.clock_mhz, shares * split.clock_mhz[row] - 1e-6)
         chosen = np.minimum(wanted, row)
         busy_s = shares * split.sensitive_s[row] * ghz / split.held_ghz[chosen]
         stalled_s = split.time_s[row] - busy_s
