@@ -15,7 +15,8 @@ from joulewise.sim.reproduce.study import Outcome
 STYLE = """<style>
 .origin { display: inline-block; padding: 0 7px; border: 1px solid; border-radius: 9px; font-size: 0.78rem;
   font-weight: 600; line-height: 1.45; }
-th .origin { display: table; margin-top: 3px; font-weight: 500; }
+th .origin { display: block; width: fit-content; margin-top: 3px; font-weight: 500; }
+thead th { white-space: normal; vertical-align: bottom; min-width: 5.5em; }
 .number .origin { margin-left: auto; }
 .measured, .recomputed { background: #e9f6f2; border-color: #00796b; color: #064e45; }
 .recomputed { border-style: dashed; }

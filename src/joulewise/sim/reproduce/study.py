@@ -52,6 +52,7 @@ STUDIES = {
     for study in (
         Study("readme", "What the README shows"),
         Study("planner", "The planner: an example by hand, and what each of its steps brings"),
+        Study("switching", "What switches cost, and clocks below the computation"),
         Study("schedules", "Pipeline schedules, drawn to one scale"),
         Study("sensors", "How often the bounds of measured energy hold"),
         Study("perseus", "Pipelines of large models: savings without and with a straggler", PROFILES),
@@ -61,7 +62,7 @@ STUDIES = {
         Study("bandit", "Recurring jobs: ours beside the published policy", TRACES),
     )
 }
-SLOWEST_FIRST = ("whatif", "sensors", "perseus", "tuner", "bandit")
+SLOWEST_FIRST = ("whatif", "sensors", "perseus", "tuner", "switching", "bandit")
 
 
 @dataclass(frozen=True)

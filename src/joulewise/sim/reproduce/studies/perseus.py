@@ -15,6 +15,7 @@ from joulewise.sim.emulation import (
     GLOBAL_BATCH,
     MICROBATCHES,
     SLOWDOWNS,
+    TENSOR_PARALLEL,
     Emulation,
     emulated,
     published,
@@ -107,7 +108,7 @@ def _rows(name: str, problem: PipelineProblem, microbatches: int) -> tuple[tuple
     time_s = frontier[0].time_s
     bound_j = frontier.bound.at(time_s, frontier.wait_power_w) if frontier.bound is not None else float("nan")
     bound = 100 * (1 - bound_j / sums.all_max_until(time_s))
-    gpus = f"{64 * GLOBAL_BATCH // microbatches:,}"
+    gpus = f"{problem.schedule.ranks * TENSOR_PARALLEL * GLOBAL_BATCH // microbatches:,}"
     figures = (f"{time_s:.2f}", f"{sums.intrinsic():.2f}", f"{bound:.2f}")
     first = (name, str(microbatches), gpus, *figures, f"{theirs.intrinsic:.2f}" if theirs else "\u2013")
     second = [name, str(microbatches)]
@@ -140,7 +141,8 @@ def _drawing(file: Path, problem: PipelineProblem, origin: Origin) -> Exhibit:
     return Exhibit(
         f"perseus-frontier-{file.stem}".replace("+", "-"),
         f"Frontier of {file.stem}, {MICROBATCHES[0]} microbatches",
-        "Iteration time and energy of one pipeline (64 GPUs), each plan realised on real clocks.",
+        f"Iteration time and energy of one pipeline ({problem.schedule.ranks * TENSOR_PARALLEL} GPUs), each plan realised on "
+        "real clocks.",
         SOURCE,
         svg=svg(730, 400, f"Frontier of {file.stem}", drawn),
         origin=origin,

@@ -84,7 +84,7 @@ def exhibits(data: Data) -> tuple[Exhibit, ...]:
             (
                 "switches",
                 "What switches cost",
-                "8 stages, 8 microbatches, midway between T_min and T*; the bound knows of neither price nor latency.",
+                "8 stages, 8 microbatches, midway between T_min and T*; the bound pays for latency, not for a price.",
             ),
             PROFILE,
             [GIVEN("a switch costs"), *map(MADE, ("switches", "energy [J]", "gap [%]"))],
