@@ -141,8 +141,8 @@ def _drawing(file: Path, problem: PipelineProblem, origin: Origin) -> Exhibit:
     return Exhibit(
         f"perseus-frontier-{file.stem}".replace("+", "-"),
         f"Frontier of {file.stem}, {MICROBATCHES[0]} microbatches",
-        f"Iteration time and energy of one pipeline ({problem.schedule.ranks * TENSOR_PARALLEL} GPUs), each plan realised on "
-        "real clocks.",
+        f"Iteration time and energy of one pipeline ({problem.schedule.ranks * TENSOR_PARALLEL} GPUs), each plan "
+        "realised on real clocks.",
         SOURCE,
         svg=svg(730, 400, f"Frontier of {file.stem}", drawn),
         origin=origin,
