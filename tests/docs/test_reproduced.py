@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec(KERNEL) is None, reason="plans of the compiled kernel are shown"
 )
 
-SLOW = {"sensors", "whatif", "readme", "tuner", "bandit", "zeus", "perseus"}
+SLOW = {"sensors", "whatif", "readme", "tuner", "bandit", "zeus", "perseus", "switching"}
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in STUDIES]
 
 
