@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 
 import numpy as np
 
 from joulewise.clock import VirtualClock
-from joulewise.errors import UsageError
-from joulewise.jobs.database import Database
-from joulewise.jobs.hub import NotFoundError
 from joulewise.optimize.pipeline.replay import replay
 from joulewise.optimize.pipeline.schedules import make_schedule
 from joulewise.pipelines.assembly import assemble
-from joulewise.pipelines.hub import PipelineHub
-from joulewise.pipelines.planning import plan_job
 from joulewise.records import Instruction, Provenance, Reading
-from joulewise.runtime.hub_client import HubAwayError, RefusedError, UnknownToHubError
 from joulewise.runtime.pipeline.computation import Computation, Iteration
 from joulewise.runtime.pipeline.portrait import Portrait
-from joulewise.wire.pipeline_hub import Orders, PipelineJob, PipelineProfile, RankProfile, open_record
+from joulewise.sim.pipeline_port import NearPipelineHub
+from joulewise.wire.pipeline_hub import PipelineJob, PipelineProfile, RankProfile
 
 CLOCKS_MHZ = (810, 960, 1110, 1260, 1410)
 TOP_MHZ = CLOCKS_MHZ[-1]
@@ -52,47 +46,11 @@ def a_profile(
     return PipelineProfile(generation, schedule, tuple(found))
 
 
-class NearHub:
+class NearHub(NearPipelineHub):
     """A hub in this process, on a real database; it can be away."""
 
     def __init__(self, where, clock=None):
-        clock = clock or VirtualClock()
-        self.hub = PipelineHub(Database(where), clock, lambda: clock.now_ns() * 1e-9)
-        self.away = False
-
-    def close(self):
-        self.hub.store.database.close()
-
-    def _reach(self, act):
-        if self.away:
-            raise HubAwayError("the hub cannot be asked", "away", "wait")
-        try:
-            return act()
-        except NotFoundError as error:
-            raise UnknownToHubError(error.what, error.seen, error.fix) from error
-        except HubAwayError:
-            raise
-        except UsageError as error:
-            raise RefusedError(error.what, error.seen, error.fix) from error
-
-    def describe(self, job_id, job):
-        return self._reach(lambda: self.hub.describe(job_id, job))
-
-    def upload(self, job_id, profile):
-        return self._reach(lambda: self.hub.hear_profile(job_id, profile))
-
-    def beat(self, job_id, beat):
-        return self._reach(lambda: open_record(Orders, json.loads(self.hub.hear_beat(job_id, beat))))
-
-    def schedule(self, job_id, plan, rank):
-        return self._reach(lambda: json.loads(self.hub.schedule(job_id, plan, rank)))
-
-    def plan(self):
-        """Plan what is to be planned, here and now."""
-        while (claimed := self.hub.claim("test")) is not None:
-            state, job, profile = claimed
-            made = plan_job(open_record(PipelineJob, job), open_record(PipelineProfile, profile))
-            self.hub.end_planning(state, "test", made, "")
+        super().__init__(where, clock or VirtualClock())
 
 
 class Replica:

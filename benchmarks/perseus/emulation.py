@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from measure import ROOT, Claim, Section
@@ -12,8 +13,8 @@ from joulewise.optimize.pipeline.plan import choice_of
 from joulewise.optimize.pipeline.planner import plan_frontier
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import SwitchCost, count_switches, realise
-from joulewise.optimize.straggling.governor import StragglerGovernor
 from joulewise.sim.cluster import Cluster, Disturbance
+from joulewise.sim.hub_cluster import HubCluster
 from joulewise.sim.pipeline_world import WorldNoise
 
 sys.path.append(str(ROOT / "tests" / "paper"))  # the published figures and their sums live with their tests
@@ -67,8 +68,14 @@ def _least(realised: list[dict[str, Any]]) -> float:
 
 def _realised(problem: PipelineProblem, pipelines: int, frontier: Frontier) -> dict[str, Any]:
     """Savings of the whole cluster against one at the highest clocks, both with jitter, ours with switches as well."""
-    governor = StragglerGovernor(dict.fromkeys(range(pipelines), frontier))
-    ours = Cluster(problem, pipelines, governor, noise=JITTER, switch=SWITCH)
+    with TemporaryDirectory() as folder:
+        ours = HubCluster(problem, pipelines, f"{folder}/hub.db", noise=JITTER, switch=SWITCH)
+        done = _run(ours, problem, pipelines)
+        ours.close()
+    return {**done, "switches": _switches(problem, frontier)}
+
+
+def _run(ours: HubCluster, problem: PipelineProblem, pipelines: int) -> dict[str, Any]:
     plain = Cluster(problem, pipelines, noise=JITTER, seed=1)
     events = [Disturbance(REPEATS * (number + 1), 0, factor) for number, factor in enumerate(SLOWDOWNS)]
     count = REPEATS * (1 + len(events))
@@ -80,7 +87,7 @@ def _realised(problem: PipelineProblem, pipelines: int, frontier: Frontier) -> d
         took, would = (sum(one.time_s for one in done[part]) for done in (mine, theirs))
         saving[label] = 100 * (1 - drawn / without)
         slower.append(100 * (took / would - 1))
-    return {"saving_percent": saving, "slowdown_percent": max(slower), "switches": _switches(problem, frontier)}
+    return {"saving_percent": saving, "slowdown_percent": max(slower), "processes": pipelines * problem.schedule.ranks}
 
 
 def _switches(problem: PipelineProblem, frontier: Frontier) -> int:

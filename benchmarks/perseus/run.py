@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "planner"))  # section
 from cases import DATA
 from measure import commit, machine
 
-SECTIONS = ("plan_time", "emulation")
+SECTIONS = ("plan_time", "setter", "emulation")
 
 
 def main() -> None:

@@ -115,8 +115,9 @@ def hear_notice(
 
 
 def take_back(state: JobState, notice_id: str, now: float) -> JobState:
-    """End a notice; one that is not there has ended already."""
-    return _with(state, [one for one in state.stragglers if one.id != notice_id], now)
+    """End a notice, and what was detected of its replica; one that is not there has ended already."""
+    gone = {notice_id} | {f"{DETECTED}{one.replica}" for one in state.stragglers if one.id == notice_id}
+    return _with(state, [one for one in state.stragglers if one.id not in gone], now)
 
 
 def expire(state: JobState, now: float) -> JobState:

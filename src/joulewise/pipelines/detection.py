@@ -50,6 +50,12 @@ class Detector:
             self._until_middle = len(self._recent) // MIDDLE_PARTS
         self._detectors.setdefault(replica, SlowdownDetector()).tell(ratio / self._middle)
 
+    def recover(self, replica: int) -> None:
+        """A replica is known to be healthy again: forget its last iterations."""
+        self._slow.pop(replica, None)
+        if replica in self._detectors:
+            self._detectors[replica].recover()
+
     @property
     def seen(self) -> frozenset[int]:
         """Replicas of which enough is known to say whether they are stragglers."""

@@ -191,7 +191,11 @@ class PipelineHub:
         Raises:
             NotFoundError: If there is no such job.
         """
+        held = self._reload(job_id)
         self._change(job_id, lambda before: core.take_back(_known(before, job_id), notice_id, self.now()))
+        for one in held.state.stragglers:
+            if one.id == notice_id:
+                held.detector.recover(one.replica)
         return self._reload(job_id).state
 
     def schedule(self, job_id: str, plan: str, rank: int) -> bytes:

@@ -120,10 +120,14 @@ class HubLink:
             engine: The engine.
             clocks_mhz: What its devices take [MHz]; plans with others are not followed. Empty: any.
         """
-        self._engine, self._clocks_mhz = engine, frozenset(clocks_mhz)
+        self.attend(engine, clocks_mhz)
         if self._thread is None:
             self._thread = threading.Thread(target=self._talk, name="joulewise-hub-link", daemon=True)
             self._thread.start()
+
+    def attend(self, engine: Followed, clocks_mhz: Collection[int] = ()) -> None:
+        """The same without a thread of its own: somebody calls `exchange` once per iteration."""
+        self._engine, self._clocks_mhz = engine, frozenset(clocks_mhz)
 
     def submit(self, portraits: Sequence[Portrait], name: str) -> None:
         """See `PlanSource`; again after profiling again."""
