@@ -8,7 +8,8 @@ wide range, in the shapes that the literature reports:
 - ``bend``: epochs level up to a critical batch size and growing with a power of it beyond (McCandlish et al. 2018),
 - ``valley``: small batches need more epochs too, and the smallest never arrive (learning rates that were not tuned),
 - ``level``: epochs do not depend on the size, only throughput does (fine-tuning for a fixed few epochs),
-- ``rough``: a bend whose sizes differ by tens of percent for no reason, with runs that sometimes take twice as long.
+- ``rough``: a bend whose sizes differ by tens of percent for no reason, with runs that sometimes take twice as long,
+- ``brief``: a rough bend or valley of one to six epochs, so that whole epochs are most of what can be seen.
 
 Sizes may lie a half, one or two octaves apart, epochs run from one to about ninety. An epoch costs a share for every
 step and one for every sample; a power limit slows the latter. Everything is a function of the seed.
@@ -25,7 +26,7 @@ from joulewise.frontier.objective import ZeusCost
 from joulewise.optimize.batch.protocol import EpochRate
 from joulewise.sim.recurring import Problem
 
-FAMILIES = ("bend", "valley", "level", "rough")
+FAMILIES = ("bend", "valley", "level", "rough", "brief")
 LIMITS_W = (250.0, 225.0, 200.0, 175.0, 150.0, 125.0, 100.0)
 IDLE_W, FULL_W = 55.0, 260.0
 
@@ -55,7 +56,7 @@ def _draw(family: str, name: str, eta: float, rng: np.random.Generator) -> Probl
     runs = np.exp(rng.normal(0.0, spread, (len(octaves), 8))) * mean[:, None]
     if family == "rough":
         runs = np.where(rng.random(runs.shape) < 0.06, 2.0 * runs, runs)
-    runs = np.maximum(1.0, np.rint(runs))
+    runs = np.maximum(1.0, np.ceil(runs) if family == "brief" else np.rint(runs))
     sizes = [int(size) for size in np.rint(2.0**octaves)]
     default = sizes[int(rng.integers(len(sizes) // 3, len(sizes)))]
     epochs = {
@@ -73,16 +74,16 @@ def _octaves(rng: np.random.Generator) -> Floats:
 
 
 def _epochs(family: str, octaves: Floats, rng: np.random.Generator) -> Floats:
-    least = float(np.exp(rng.uniform(0.0, np.log(30.0))))
+    least = float(np.exp(rng.uniform(*((np.log(0.3), np.log(4.0)) if family == "brief" else (0.0, np.log(30.0))))))
     if family == "level":
         return np.full(len(octaves), np.rint(rng.uniform(1.0, 8.0)))
     knee = rng.uniform(octaves[0] - 1.0, octaves[-1] + 1.0)
     power = rng.uniform(0.5, 1.0)
     shape = np.log1p(2.0 ** (octaves - knee)) * power
-    if family == "valley":
+    if family == "valley" or (family == "brief" and rng.random() < 0.5):
         left = rng.uniform(octaves[0] - 1.0, knee)
         shape = shape + np.log1p(2.0 ** ((left - octaves) * rng.uniform(0.5, 1.5)))
-    if family == "rough":
+    if family in ("rough", "brief"):
         shape = shape + rng.normal(0.0, rng.uniform(0.05, 0.2), len(octaves))
     mean: Floats = least * np.exp(shape)
     return mean

@@ -3,8 +3,8 @@
 Theory of operation
 -------------------
 Cost to target = epochs to target x cost of an epoch. The first is noisy and does not depend on the device; the second
-is exact once an epoch has run at every power limit. Each has its curve over log batch size (`job_curves`); their sum
-in logarithms is a joint Gaussian belief over the cost of every size.
+is exact once an epoch has run at every power limit. Each has its curve over log batch size (`job_curves`). Epochs
+are seen rounded up (`whole_epochs`), which is most of what there is to see where a run takes two or three.
 
 *Deciding.* The incumbent is the cheapest, in expectation, of the sizes that have finished. Another size runs if what it
 would teach is worth more than it costs (`value`), up to the bound at which that ends. How many runs are still to come
@@ -34,11 +34,10 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtr
 
-from joulewise.optimize.batch.curve import Belief, Floats
 from joulewise.optimize.batch.evidence import Evidence, Run
-from joulewise.optimize.batch.job_curves import JobCurves
+from joulewise.optimize.batch.job_curves import EXACT, JobCurves
 from joulewise.optimize.batch.ledger import Ledger
-from joulewise.optimize.batch.protocol import End, EpochRate, JobSpec, Kind, Report, Trial, best_rate, epoch_cost
+from joulewise.optimize.batch.protocol import End, EpochRate, JobSpec, Kind, Report, Trial, epoch_cost
 from joulewise.optimize.batch.value import Outlook
 
 LEAST_AHEAD, MOST_AHEAD = 10, 40
@@ -101,8 +100,7 @@ class CurveBandit:
             reason = f"{exploring} explorations are under way, so the cheapest size known"
             return self._open(incumbent, Kind.CONCURRENT, reason, retry_of)
         first_epochs = np.where([size in self.rates for size in self.spec.batch_sizes], 0.0, outlook.epoch)
-        extra = first_epochs * self._profiling_frac()
-        choice = outlook.explore(self._candidates(finished), first_epochs, extra)
+        choice = outlook.explore(self._candidates(finished), first_epochs * self._profiling_frac())
         if choice is None:
             return self._open(incumbent, Kind.EXPLOITATION, "no other size is worth what it would cost to try", None)
         size, cost = self.spec.batch_sizes[choice.arm], float(outlook.expected[choice.arm])
@@ -122,8 +120,7 @@ class CurveBandit:
         finished = self._finished()
         if trial.stop_at_cost is None or not is_new or not finished or trial.number not in self.ledger.under_way:
             return trial.stop_at_cost
-        spent = report.epochs * epoch_cost(best_rate(self.rates[size], self.spec.cost), self.spec.cost)
-        bound = self._outlook(finished, but=trial.number).go_on(self.curves.position[size], spent).bound
+        bound = self._outlook(finished, but=trial.number).go_on(self.curves.position[size], report.epochs).bound
         self.ledger.revise(trial.number, bound)
         return bound
 
@@ -157,26 +154,17 @@ class CurveBandit:
 
     # --- what is believed
 
-    def cost_belief(self) -> Belief:
-        """Belief over the log of the cost of a run of every size."""
-        epochs, costs = self.curves.epochs(self.evidence), self.curves.epoch_costs(self.rates)
-        return Belief(epochs.mean + costs.mean, epochs.cov + costs.cov)
-
     def _outlook(self, finished: list[int], but: int | None = None) -> Outlook:
         """What is believed, trials under way (except one) counted as if they had ended at their mean."""
-        belief, noise = self.cost_belief(), self.curves.noise(self.evidence)
+        epochs, noise = self.curves.epochs(self.evidence)
+        costs = self.curves.epoch_costs(self.rates)
         for trial in self.ledger.under_way.values():
             if trial.number != but:
                 arm = self.curves.position[trial.batch_size]
-                belief = belief.seen(arm, float(noise[arm]))
+                epochs = epochs.seen(arm, float(noise[arm]))
+                costs = costs.seen(arm, EXACT)
         ahead = min(max(self.ledger.over - self.changed_at, LEAST_AHEAD), MOST_AHEAD)
-        return Outlook(belief, noise, finished, float(ahead), self._epoch_costs())
-
-    def _epoch_costs(self) -> Floats:
-        """Expected cost of an epoch of each size."""
-        belief = self.curves.epoch_costs(self.rates)
-        costs: Floats = np.exp(belief.mean + 0.5 * np.diag(belief.cov))
-        return costs
+        return Outlook(epochs, costs, noise, finished, float(ahead))
 
     def _profiling_frac(self) -> float:
         """How much more an epoch costs in which all limits are tried, over one at the cheapest; as seen so far."""
@@ -222,8 +210,8 @@ class CurveBandit:
         is_told = len(self.evidence.contexts) > 1
         size, reason = self.spec.default, "the default size, since none has finished yet"
         if troubles[size] or is_told:
-            epochs, costs = self.curves.epochs(self.evidence), self.curves.epoch_costs(self.rates)
-            deviation = np.sqrt(np.diag(epochs.cov) + self.curves.noise(self.evidence))
+            (epochs, noise), costs = self.curves.epochs(self.evidence), self.curves.epoch_costs(self.rates)
+            deviation = np.sqrt(np.diag(epochs.cov) + noise)
             chance = ndtr((math.log(self.spec.max_epochs) - epochs.mean) / deviation)
             price = np.exp(costs.mean + np.minimum(epochs.mean, math.log(self.spec.max_epochs))) / np.maximum(
                 chance, 1e-6

@@ -5,13 +5,9 @@ Theory of operation
 A run that reached its target is a sample of its batch size's epochs. A run that was cut or missed says only that more
 epochs would have been needed: a *censored* sample.
 
-- For a size that has finished before, a censored run that went beyond the mean is a sample of its epochs plus one mean:
-  having got nowhere, it would have had to start again. One cut earlier says nearly nothing, and is left out.
-- For a size that has never finished, it says that the mean lies above. This enters as a Gaussian site that matches the
-  moments of the belief cut off below (expectation propagation, Minka 2001), for all such sizes in turn.
-
-A size's observation is the logarithm of the arithmetic mean of its samples: money is spent by the mean. Its variance
-is that of the samples, shrunk towards all sizes' common one, over their number.
+What both say of the curve is for `whole_epochs`. To notice changes, a size that has finished has samples; a censored
+run of it that went beyond their mean is one of its epochs plus one mean: having got nowhere, it would have had to start
+again.
 
 Runs are of a *context*: the same job while it stays the same. If two runs in succession, at sizes that have finished,
 both lie three standard deviations off on the same side, the world has changed, and a new context begins with the first
@@ -32,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 USUAL_VARIATION, USUAL_WEIGHT = 0.08, 4.0
 """Coefficient of variation of epochs over runs to start from, and how many samples it counts for."""
@@ -76,18 +71,8 @@ class Context:
     is_same: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Observations of log epochs.
-
-    Shapes:
-        arms, values, noise, context: (rows,).
-    """
-
-    arms: Ints
-    values: Floats
-    noise: Floats
-    context: Ints
+Row = tuple[int, int, tuple[tuple[float, ...], tuple[float, ...]]]
+"""Number of a context, size, and epochs of its runs that reached the target and of those that did not, rising."""
 
 
 @dataclass(frozen=True)
@@ -214,37 +199,21 @@ class Evidence:
             alike.append(context)
         return alike[::-1]
 
-    def variations(self) -> tuple[dict[int, float], float]:
-        """Squared coefficient of variation of one run of each size that has finished, and of any other."""
-        known = self.samples
-        pooled = _pooled(known)
-        return {size: _variation(samples, pooled) for size, samples in known.items()}, pooled
-
-    def rows(self) -> Rows:
-        """Observations of all contexts, today's with number 0, others counted backwards; alike ones are one."""
+    def rows(self) -> list[Row]:
+        """Context (today's is 0, others are counted backwards, alike ones are one), size, and epochs of its runs."""
         alike = self._alike()
         others = self.contexts[: len(self.contexts) - len(alike)][::-1]
-        pooled = _pooled(self.samples)
-        arms, values, noise, number = [], [], [], []
+        found = []
         for which, runs in enumerate([self._runs(), *[list(context.runs) for context in others]]):
-            known = by_size(runs)
-            for arm, size in enumerate(self.sizes):
-                if size in known:
-                    samples = known[size]
-                    arms.append(arm)
-                    values.append(math.log(samples.mean))
-                    noise.append(_variation(samples, pooled) / len(samples.values))
-                    number.append(which)
-        return Rows(np.array(arms, np.intp), np.array(values), np.array(noise), np.array(number, np.intp))
-
-    def censored(self) -> dict[int, float]:
-        """Most epochs that were run in vain at each size that has never finished, by position."""
-        finished = self.samples
-        most: dict[int, float] = {}
-        for run in (run for run in self._runs() if run.size not in finished):
-            arm = self.sizes.index(run.size)
-            most[arm] = max(most.get(arm, 0.0), run.epochs)
-        return most
+            of_size: dict[int, list[Run]] = {}
+            for run in runs:
+                of_size.setdefault(run.size, []).append(run)
+            for size in sorted(of_size):
+                its = of_size[size]
+                reached = tuple(sorted(run.epochs for run in its if run.reached))
+                if which == 0 or reached:
+                    found.append((which, size, (reached, tuple(sorted(run.epochs for run in its if not run.reached)))))
+        return found
 
     def misses(self, max_epochs: int) -> dict[int, int]:
         """How often each size ran to the end in vain, today."""

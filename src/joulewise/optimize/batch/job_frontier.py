@@ -8,6 +8,7 @@ from joulewise.errors import UsageError
 from joulewise.frontier import Frontier
 from joulewise.frontier.point import Point
 from joulewise.optimize.batch.curves import CurveBandit
+from joulewise.optimize.batch.whole_epochs import expected_epochs
 from joulewise.records import Provenance
 
 
@@ -28,8 +29,8 @@ def job_frontier(
     Raises:
         UsageError: If no size qualifies yet.
     """
-    belief = bandit.curves.epochs(bandit.evidence)
-    expected = np.exp(belief.mean + 0.5 * np.diag(belief.cov))
+    belief, noise = bandit.curves.epochs(bandit.evidence)
+    expected = expected_epochs(belief.mean, np.diag(belief.cov) + noise)
     finished = bandit.evidence.samples
     points = []
     for size, rates in bandit.rates.items():

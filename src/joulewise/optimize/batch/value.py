@@ -2,21 +2,24 @@
 
 Theory of operation
 -------------------
-A run of a size, were it to end at its target, would cost X, a log-normal of which the belief has the quantiles. It is
-run up to a bound B. Two things follow for each X:
+A run of a size takes N whole epochs, each of cost c; the belief has the quantiles of both. It is run up to a bound.
+Two things follow for each outcome::
 
-    money   X if X <= B; else B, and a run of the incumbent after it
-    worth   if X <= B, the belief moves: every size's expected cost is known anew. How much cheaper is the best of the
-            sizes that have finished, this one included, than going on with the incumbent - times the runs to come
+    money   N c if that is within the bound; else the epochs within it, and a run of the incumbent after them
+    worth   if N c is within the bound, the belief moves: every size's expected cost is known anew. How much cheaper is
+            the best of the sizes that have finished, this one included, than going on with the incumbent - times the
+            runs to come
 
-Three facts bound this. No run takes less than an epoch, so neither X nor an expected cost lies below what one costs:
-where few epochs are needed, hardly anything is left to win. The first epoch of a new size costs more than later ones,
-since it tries all power limits. And a size that has finished before runs again in order to know its mean better, about
-which a run that was cut early says little: it gets a wide bound.
+That N is whole matters where few epochs are needed: one that takes a single epoch cannot become better, and of two
+epochs none can be saved but a whole one. The first epoch of a new size costs more, since it tries all power limits.
 
-The mean over X of money minus worth is the price of (size, B). The incumbent's own price is its expected cost, less
-the worth of seeing it once more. A run under way that has already cost s is the same with X given that X > s, and B = s
-as one of the bounds: so a run is stopped once what it may still teach is not worth what it would still cost.
+The mean of money minus worth is the price of (size, bound). The incumbent's own price is its expected cost, less the
+worth of seeing it once more. A run under way is the same with N given that it is more than has run, and what has run as
+one of the bounds: so a run is stopped once what it may still teach is not worth what it would still cost.
+
+One more run of a size that has finished seldom changes anything, though several would; what they teach does not grow in
+proportion. So such a size is weighed with several runs in a row, at the price of each (KG(*) of Frazier and Powell
+2010). These are not cut early: a run that was cut says little about a mean.
 
 Source: knowledge gradient for correlated beliefs: Frazier, Powell and Dayanik 2009; costs and stopping are ours.
 """
@@ -25,21 +28,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from joulewise.optimize.batch.curve import Belief, Floats
+from joulewise.optimize.batch.whole_epochs import expected_epochs, given_whole
 
-QUANTILES = 24
+QUANTILES = 32
 NODES: Floats = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)
-"""Outcomes that are weighed: equally likely values of a standard normal."""
+COST_NODES: Floats = ndtri((np.arange(QUANTILES) * 0.6180339887498949 + 0.5) % 1.0)
+"""Outcomes that are weighed: equally likely values of two standard normals, spread evenly over the plane."""
 
+LEAST_VARIANCE = 1e-9
 BOUNDS = np.array([1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5])
 """Bounds that are weighed, in expected costs of the incumbent."""
 
-WIDE = 2.0
-"""The least of them for a size that has finished before."""
+AGAIN = (1, 2, 4, 8)
+"""Runs in a row of a size that has finished before that are weighed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +70,29 @@ class Outlook:
     """What is believed of all sizes when a decision is due.
 
     Attributes:
-        belief: Over the logarithm of the cost of a run.
-        noise: Variance of one run of each size, in log units.
+        epochs: Over the logarithm of the epochs of work to target.
+        costs: Over the logarithm of the cost of an epoch.
+        noise: Variance of the work of one run of each size, in log units.
         finished: Positions of sizes that have reached the target.
         ahead: Runs still to come.
-        epoch: Expected cost of one epoch of each size.
     """
 
-    belief: Belief
+    epochs: Belief
+    costs: Belief
     noise: Floats
     finished: Sequence[int]
     ahead: float
-    epoch: Floats
 
-    @property
+    @cached_property
+    def epoch(self) -> Floats:
+        """Expected cost of an epoch of each size."""
+        costs: Floats = np.exp(self.costs.mean + 0.5 * np.diag(self.costs.cov))
+        return costs
+
+    @cached_property
     def expected(self) -> Floats:
-        """Expected cost of a run of each size, an epoch at least."""
-        costs: Floats = np.exp(self.belief.mean + 0.5 * np.diag(self.belief.cov))
-        return np.maximum(costs, self.epoch)
+        """Expected cost of a run of each size."""
+        return self.epoch * expected_epochs(self.epochs.mean, np.diag(self.epochs.cov) + self.noise)
 
     @property
     def incumbent(self) -> int:
@@ -87,65 +100,86 @@ class Outlook:
         expected = self.expected
         return min(self.finished, key=lambda arm: float(expected[arm]))
 
-    def outcomes(self, arms: Sequence[int]) -> tuple[Floats, Floats]:
-        """Cost of a run, and worth of seeing it end, for each outcome.
+    def outcomes(self, arms: Sequence[int]) -> tuple[Floats, Floats, Floats]:
+        """Epochs of a run, cost of one, and worth of seeing it end, for each outcome.
 
         Shapes:
-            both: (QUANTILES, len(arms)).
+            all: (QUANTILES, len(arms)).
         """
-        rows, mean = np.asarray(arms, np.intp), self.belief.mean
-        variance = np.diag(self.belief.cov)
-        total = np.sqrt(variance[rows] + self.noise[rows])
-        shift = self.belief.cov[:, rows] / total
-        nodes, own_shift = NODES[:, None], shift[rows, np.arange(len(rows))]
-        cost = np.maximum(np.exp(mean[rows] + total * nodes), self.epoch[rows])
-        settled = mean[:, None] + 0.5 * (variance[:, None] - shift**2)
-        known = [*self.finished]
-        after = np.exp(settled[known] + shift[known] * nodes[:, :, None])  # (outcomes, finished, arms)
-        after = np.maximum(after, self.epoch[known][:, None])
-        own = np.maximum(np.exp(settled[rows, np.arange(len(rows))] + own_shift * nodes), self.epoch[rows])
-        stay = after[:, known.index(self.incumbent), :]
-        return cost, self.ahead * (stay - np.minimum(after.min(axis=1), own))
+        rows, mean, cov = np.asarray(arms, np.intp), self.epochs.mean, self.epochs.cov
+        variance, here = np.diag(cov), np.arange(len(rows))
+        total = variance[rows] + self.noise[rows]
+        epochs, seen, left = given_whole(mean[rows], np.sqrt(total), NODES[:, None])
+        gain = cov[:, rows] / total  # (sizes, arms)
+        surprise, known = seen - mean[rows], 1.0 - left / total
+        cost = np.exp(self.costs.mean[rows] + np.sqrt(np.diag(self.costs.cov)[rows]) * COST_NODES[:, None])
+        done = np.asarray(self.finished, np.intp)
 
-    def explore(self, arms: Sequence[int], first_epoch: Floats, extra: Floats) -> Choice | None:
+        def after(sizes: NDArray[np.intp], gains: Floats, surprise: Floats, known: Floats) -> Floats:
+            spread = variance[sizes] + self.noise[sizes] - total * gains**2 * known
+            return expected_epochs(mean[sizes] + gains * surprise, np.maximum(spread, LEAST_VARIANCE))
+
+        others = after(done[:, None], gain[done], surprise[:, None, :], known[:, None, :])
+        others = others * self.epoch[done][:, None]  # (outcomes, finished, arms)
+        own = after(rows, gain[rows, here], surprise, known) * cost
+        stay = others[:, list(self.finished).index(self.incumbent), :]
+        return epochs, cost, self.ahead * (stay - np.minimum(others.min(axis=1), own))
+
+    def explore(self, arms: Sequence[int], extra: Floats) -> Choice | None:
         """The size and bound of least price, if that is below the incumbent's.
 
         Args:
             arms: Positions to choose from.
-            first_epoch: Cost of the epoch that must be run at each size to learn what an epoch costs; 0 where known.
-            extra: What trying all limits in that epoch adds to it.
+            extra: What trying all limits in the first epoch of each size adds to it.
         """
         incumbent, expected = self.incumbent, float(self.expected[self.incumbent])
         arms = [arm for arm in arms if arm != incumbent]
         if not arms:
             return None
-        cost, worth = self.outcomes([*arms, incumbent])
+        epochs, cost, worth = self.outcomes([*arms, incumbent])
         stay = expected - float(worth[:, -1].mean())
         bounds = BOUNDS * expected
-        price = _prices(cost[:, :-1], worth[:, :-1], bounds, expected, first_epoch[arms]).mean(axis=1) + extra[arms]
-        price[np.ix_(BOUNDS < WIDE, np.isin(arms, self.finished))] = np.inf
+        price = _prices(epochs[:, :-1], cost[:, :-1], worth[:, :-1], bounds, expected).mean(axis=1) + extra[arms]
+        known = np.isin(arms, self.finished)
+        price[:, known] = np.inf
+        price[-1, known] = [self._again(arm) for arm in arms if arm in self.finished]
         best, at = np.unravel_index(int(np.argmin(price)), price.shape)
         choice = Choice(arms[int(at)], float(bounds[best]), float(price[best, at]))
         return choice if choice.price < stay else None
 
-    def go_on(self, arm: int, spent: float) -> Choice:
-        """How far to run a trial that has cost ``spent`` and has not reached its target."""
-        expected = float(self.expected[self.incumbent])
-        cost, worth = self.outcomes([arm])
-        alive = cost[:, 0] > spent
+    def _again(self, arm: int) -> float:
+        """Price of a run, of the best number of runs in a row, of a size that has finished."""
+        variance, each = float(self.epochs.cov[arm, arm]), float(self.expected[arm])
+        rounding = (float(self.epoch[arm]) / each) ** 2 / 12.0
+        runs = np.array(AGAIN, dtype=np.float64)
+        noise = (float(self.noise[arm]) + rounding) / runs
+        done = list(self.finished)
+        cov, spread = self.epochs.cov[done, arm], np.diag(self.epochs.cov)[done] + self.noise[done]
+        shift = cov / np.sqrt(variance + noise)[:, None]  # (runs, finished)
+        at = self.epochs.mean[done] + shift * NODES[::2, None, None]
+        after = self.epoch[done] * expected_epochs(at, np.broadcast_to(spread - shift**2, at.shape))
+        stay = after[:, :, done.index(self.incumbent)]
+        worth = self.ahead * (stay - after.min(axis=2)).mean(axis=0)
+        return float((each - worth / runs).min())
+
+    def go_on(self, arm: int, run: float) -> Choice:
+        """How far to run a trial that has run for so many epochs and has not reached its target."""
+        expected, each = float(self.expected[self.incumbent]), float(self.epoch[arm])
+        epochs, cost, worth = self.outcomes([arm])
+        alive = epochs[:, 0] > run
         alive[-1] = True  # beyond all quantiles, the last stands for what is left
-        bounds = np.concatenate([[spent], (BOUNDS * expected)[BOUNDS * expected > spent]])
-        price = _prices(cost[alive], worth[alive], bounds, expected, np.zeros(1)).mean(axis=1)[:, 0] - spent
+        bounds = np.concatenate([[run * each], (BOUNDS * expected)[BOUNDS * expected > run * each]])
+        price = _prices(epochs[alive], cost[alive], worth[alive], bounds, expected).mean(axis=1)[:, 0] - run * each
         best = int(np.argmin(price))
         return Choice(arm, float(bounds[best]), float(price[best]))
 
 
-def _prices(cost: Floats, worth: Floats, bounds: Floats, retry: float, least: Floats) -> Floats:
+def _prices(epochs: Floats, cost: Floats, worth: Floats, bounds: Floats, retry: float) -> Floats:
     """Money minus worth.
 
     Shapes:
-        cost, worth: (outcomes, arms); least: (arms,); result: (bounds, outcomes, arms).
+        epochs, cost, worth: (outcomes, arms); result: (bounds, outcomes, arms).
     """
-    limit = np.maximum(bounds[:, None, None], least)
-    prices: Floats = np.where(cost > bounds[:, None, None], limit + retry, cost - worth)
+    most = np.maximum(np.floor(bounds[:, None, None] / cost + 1e-9), 1.0)
+    prices: Floats = np.where(epochs > most, most * cost + retry, epochs * cost - worth)
     return prices
