@@ -34,8 +34,9 @@ def show(result: Result) -> None:
         if slowdown in (1.0, *result.chosen.stragglers):
             name = "no slowdown" if slowdown == 1 else f"straggler {slowdown:g}x"
             say(f"today, {name}: {energy_j:,.0f} J in {until_s:.4g} s, {saved:.2%} below the highest setting")
-    for title, heads, rows in tables(result):
-        table = Table(title=title, title_justify="left", title_style="italic", box=SIMPLE_HEAD, pad_edge=False)
+    for title, heads, rows in tables(result, narrow=True):
+        console.print(f"\n[italic]{title}[/italic]", highlight=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for number, head in enumerate(heads):
             is_text = number == 0 or head in ("from", "to", "and", "figures")
             table.add_column(head, justify="left" if is_text else "right")
@@ -55,11 +56,11 @@ def subtitle(result: Result) -> str:
     return f"one device, {work.steps:,} steps"
 
 
-def tables(result: Result) -> list[tuple[str, tuple[str, ...], Rows]]:
-    """Titles, heads and rows of all tables."""
+def tables(result: Result, *, narrow: bool = False) -> list[tuple[str, tuple[str, ...], Rows]]:
+    """Titles, heads and rows of all tables; narrow ones fit 80 columns."""
     found = []
     if result.lines:
-        found.append(("Each ask alone, against today planned anew", *line_rows(result)))
+        found.append(("Each ask alone, against today planned anew", *line_rows(result, narrow)))
     if result.pairs:
         found.append(("Two asks together, no slowdown", *pair_rows(result)))
     if result.cells:
@@ -67,23 +68,22 @@ def tables(result: Result) -> list[tuple[str, tuple[str, ...], Rows]]:
     return found
 
 
-def line_rows(result: Result) -> tuple[tuple[str, ...], Rows]:
+def line_rows(result: Result, narrow: bool = False) -> tuple[tuple[str, ...], Rows]:
     """One row for each ask and value."""
     straggler = result.chosen.stragglers[0]
     currency = result.fleet.currency
     tonnes = result.fleet.g_per_kwh is not None
-    heads: tuple[str, ...] = ("ask", "from", "to", "J less", "less", f"at {straggler:g}x", "sooner", f"{currency}/year")
+    heads = ("ask",) if narrow else ("ask", "from", "to")
+    heads += ("J less", "less", f"at {straggler:g}x", "sooner s", f"{currency}/year")
     heads += ("t/year", "figures") if tonnes else ("figures",)
     rows = []
     for line in result.lines:
-        cells = [
-            line.ask,
-            line.before,
-            line.after,
+        cells = [f"{line.ask} {line.after}"] if narrow else [line.ask, line.before, line.after]
+        cells += [
             _signed(line.saved_j.get(1.0), ",.0f"),
             _percent(line.saved_frac.get(1.0)),
             _percent(line.saved_frac.get(straggler)),
-            "" if line.sooner_s is None else f"{line.sooner_s:+.3g} s",
+            _signed(line.sooner_s, ".2f"),
             _signed(line.money.get(1.0), ",.0f"),
         ]
         if tonnes:
@@ -159,7 +159,7 @@ def _signed(value: float | None, form: str) -> str:
     if value is None:
         return "-"
     text = format(value, "+" + form)
-    return "0" if text in ("+0", "-0") else text
+    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text
 
 
 def write_json(path: Path, result: Result) -> None:

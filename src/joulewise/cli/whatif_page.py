@@ -45,9 +45,15 @@ def bars_of(lines: tuple[Line, ...]) -> tuple[Bar, ...]:
             found.setdefault(line.ask, []).append(line)
     bars = []
     for name, group in found.items():
-        ends = tuple((line.after, line.money[1.0], line.provenance) for line in group)
+        best, worst = max(group, key=_money), min(group, key=_money)
+        extremes = (best,) if best is worst else (best, worst)
+        ends = tuple((line.after, line.money[1.0], line.provenance) for line in extremes)
         bars.append(Bar(name, ends, group[0].before))
     return tuple(sorted(bars, key=lambda bar: -bar.reach))
+
+
+def _money(line: Line) -> float:
+    return line.money[1.0]
 
 
 def _cards(result: Result) -> tuple[tuple[str, str], ...]:

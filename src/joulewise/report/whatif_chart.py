@@ -75,7 +75,13 @@ def tornado_figure(bars: Sequence[Bar], currency: str) -> dict[str, Any]:
                 "cliponaxis": False,
                 "marker": {
                     "color": GOOD if gains else BAD,
-                    "pattern": {"shape": stripes, "fgcolor": "rgba(255,255,255,0.45)", "size": 7, "solidity": 0.25},
+                    "pattern": {
+                        "shape": stripes,
+                        "fillmode": "overlay",
+                        "fgcolor": "rgba(255,255,255,0.55)",
+                        "size": 8,
+                        "solidity": 0.2,
+                    },
                 },
                 "customdata": [row[3] for row in rows],
                 "hovertemplate": f"%{{text}} {escape(currency, quote=False)} a year<br>%{{customdata}}<extra></extra>",

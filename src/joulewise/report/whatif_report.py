@@ -13,9 +13,15 @@ from joulewise.report.whatif_chart import Bar, Grid, grid_figure, tornado_figure
 from joulewise.wire.atomic import write_text_atomically
 
 _BADGES = {
-    "measured": ("Measured profile", "replanned on times and energies that were measured on hardware"),
-    "modelled": ("Modelled in part", "the workload was measured; what other hardware would do to it is modelled"),
-    "simulated": ("Simulated", "figures come from a simulated device or a simulated run of a profiler or tuner"),
+    "measured": ("Measured profile", "planned anew on times and energies that were measured on hardware"),
+    "modelled": (
+        "Modelled in part",
+        "the workload was measured, what other hardware does to it is modelled; every figure says which",
+    ),
+    "simulated": (
+        "Simulated in part",
+        "some figures come from a simulated device, profiler or tuner; every figure says which",
+    ),
 }
 
 
@@ -96,8 +102,8 @@ def _charts(report: WhatifReport) -> list[str]:
     if report.bars:
         found.append(f"""<section><h2>What each ask is worth</h2>
 <p class="caption">{escape(report.currency)} a year against today's hardware, everything planned anew, one ask at a
-time. Right of the line saves, left of it costs; striped bars are modelled or simulated, plain ones replanned on
-measured figures.</p>
+time. Right of the line saves, left of it costs; striped bars are modelled or simulated, plain ones planned anew
+on measured figures.</p>
 <div class="chart" data-chart="0" role="img" aria-label="Money a year for each ask; the table gives the figures."></div>
 <p class="formula">{escape(report.formula)}</p></section>""")
         number = 1

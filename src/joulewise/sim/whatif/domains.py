@@ -11,9 +11,9 @@ clock, and costs two switches a time: each takes the switch latency, during whic
 
 *Per partition.* The chip is cut into partitions of equal size, of which the busiest has load 1 and the others less
 (``loads``): under one clock they are done early and stall. With a clock each, they run as slowly as lets them finish
-together, on the next clock of the table above load x f, where f is the clock that is told, so that operations at one f
-have one setting. Time does not change, nor does anything switch within the operation. Loads are taken as equal for all operations; if they wander between partitions, the clocks would have to
-follow, and the saving is less.
+together, on the next clock of the table above load x f, where f is the clock that is told, so that operations at one
+f have one setting. Time does not change, nor does anything switch within the operation. Loads are taken as equal for
+all operations; if they wander between partitions, the clocks would have to follow, and the saving is less.
 """
 
 from __future__ import annotations

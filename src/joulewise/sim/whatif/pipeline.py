@@ -51,6 +51,7 @@ def evaluate_pipeline(
             raise UsageError("the profiler sweeps one clock for each device", seen, "ask for them one at a time")
         provenance = Provenance.SIMULATED
     found: dict[float, Figures | None] = {}
+    spreads: list[float] = []
     for slowdown in work.slowdowns:
         until_s = base_s * slowdown
         top = top_clocks(problem, until_s)
@@ -59,6 +60,7 @@ def evaluate_pipeline(
             found[slowdown] = None
             continue
         energy_j = float(np.mean([run.energy_j for run in runs])) * work.gpus_per_rank
+        spreads.append(float(np.ptp([run.energy_j for run in runs])) / min(run.energy_j for run in runs))
         time_s = float(np.mean([run.time_s for run in runs]))
         switches = float(np.mean([run.switches for run in runs]))
         found[slowdown] = Figures(until_s, time_s, energy_j, top.energy_j * work.gpus_per_rank, switches)
@@ -68,6 +70,8 @@ def evaluate_pipeline(
             f"the sweep draws {np.mean([one.extra_j for one in extra]) * work.gpus_per_rank:,.0f} J and takes "
             f"{np.mean([one.extra_s for one in extra]):.1f} s more than running on, once for each run"
         )
+        if spreads and work.seeds > 1:
+            notes.append(f"runs of the profiler differ by up to {max(spreads):.2%}: smaller differences are chance")
     return row_of(found, ranks * work.gpus_per_rank, provenance, "; ".join(notes))
 
 
