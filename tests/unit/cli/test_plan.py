@@ -105,3 +105,24 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_any_work(tmp_path: 
         assert run.returncode == 2
         assert "cannot write into" in run.stderr
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_switches_that_scatter_are_planned_and_written(tmp_path: Path) -> None:
+    switches = ("--switch-latency", 0.004, "--switch-latency-to", "1410:0.008", "--switch-jitter", 0.4)
+    words = (PROFILE, "--microbatches", 2, "--plans", 3, "--slowdown", 1.1, *switches, "--confidence", 0.9)
+    run = joulewise(*words, "-o", tmp_path)
+    assert run.returncode == 0, run.stderr
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert (plan["switch_jitter_frac"], plan["confidence"], plan["switch_latencies_s"]) == (0.4, 0.9, [[1410.0, 0.008]])
+    assert plan["expected"]["time_s"] <= plan["realised"]["time_s"] <= plan["deadline_s"]
+    assert "90% of iterations" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [(("--switch-latency-to", "fast"), "--switch-latency-to"), (("--confidence", 1.5), "confidence")],
+)
+def test_unusable_switches_are_refused(tmp_path: Path, wrong: tuple[object, ...], text: str) -> None:
+    run = joulewise(PROFILE, *wrong, "-o", tmp_path / "none")
+    assert run.returncode == 2
+    assert text in run.stderr

@@ -54,7 +54,7 @@ class Ledger:
         """End a trial.
 
         Returns:
-            The trial if this is news: a first end, or the true end of one that had expired. Else None.
+            The trial if this is news, that is a first end, or the true end of one that had expired. Else None.
 
         Raises:
             UsageError: If the trial was never handed out, or the report has no end.

@@ -6,7 +6,7 @@ each setting to come back to, labels are extended kernel by kernel. A label is d
 - if another one at the same setting is no slower and no dearer;
 - if it cannot be in time even with the fastest rest;
 - if it cannot beat the best plan known: at the price of time that belongs to the deadline, its cost and the least cost
-  of the rest, less the price of the deadline, is a lower bound of whatever it can become (Handler and Zang 1980).
+  of the rest, less the price of the deadline, is a lower bound of whatever it can become [`handler1980`].
 
 The best plan known begins as the one of `plan_kernels`. As the hull of long sequences is dense,
 few labels survive; the number is limited all the same.

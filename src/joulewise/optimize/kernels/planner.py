@@ -8,7 +8,7 @@ iterations repeat: for every setting to begin with, the path must come back to i
 At a price of w watts for a second, the path of least ``energy + w * time`` is found exactly by dynamic programming, and
 is a vertex or on an edge of the lower convex hull of all plans in (time, energy). All vertices are found by asking, for
 each two known neighbours, for the price at which both cost the same: either a plan is below their line, which is a new
-vertex, or the line is an edge of the hull (Eisner and Severance 1976). No plan at all lies below the hull, so it is the
+vertex, or the line is an edge of the hull [`eisner1976`]. No plan at all lies below the hull, so it is the
 bound. Between vertices there may be plans inside the hull; splicing finds some, and `exact` the best.
 """
 

@@ -3,7 +3,7 @@
 Theory of operation. Each setting gets 10 warm-up steps that do not count and 40 that do; what an epoch cuts short is
 continued in the next one. Then the goal's choice among the means is kept for good: no belief, no drift, no check.
 
-Source: Zeus (`you2023`), section 4.2 (just-in-time profiling); 10 and 40 steps and the order as in its optimizer of
+Source: Zeus (you2023), section 4.2 (just-in-time profiling); 10 and 40 steps and the order as in its optimizer of
 power limits, where neighbouring limits lie 25 W apart. We differ in that a void probe is repeated, a bounded number of
 times.
 """
