@@ -146,7 +146,8 @@ class RecurringJob:
         self.epoch = self.epoch + 1 if epochs is None else max(float(epochs), self.epoch)
         if self._courier is not None:
             before, self._used = self._used, account.so_far()
-            self._rates = account.rates(self._used, before, self.epoch) if self.epoch > 0 else ()
+            if self.epoch > 0 and not account.note:
+                self._rates = account.rates(self._used, before, self.epoch)
             self._metrics |= metrics
             self.is_reached = self.is_reached or reached(self.description, metrics)
             self._tell(metrics, None)
@@ -162,10 +163,8 @@ class RecurringJob:
                 self._say_end(account, courier, error)
         finally:
             self._account = self._courier = None
-            if self.tuner is not None and self._new_tuner is not None:
-                self.tuner.close()
-            elif self.tuner is not None:
-                self.tuner.stop()
+            if self.tuner is not None:
+                (self.tuner.stop if self._new_tuner is None else self.tuner.close)()
 
     def learning_rate(self, learning_rate: float, batch_size: int | None = None) -> float:
         """A learning rate scaled to the batch size: by its square root for adaptive optimizers, linearly for SGD.
