@@ -87,6 +87,28 @@ def test_five_numbers_are_called_power_limit(tmp_path):
     assert list(limits.values()) == [model.minimum_w, model.maximum_w, model.default_w, 250.0, 250.0]
 
 
+def test_measuring_sets_nothing_and_permission_is_asked_when_it_is_wanted(tmp_path):
+    with publish(tmp_path, make_chips("a100", CLOCK), "a100") as stage:
+        seen = stage.run(
+            """
+            import json, pynvml
+            set_limit, told = pynvml.nvmlDeviceSetPowerManagementLimit, []
+            pynvml.nvmlDeviceSetPowerManagementLimit = lambda *words: told.append(words) or set_limit(*words)
+            import joulewise as jw
+            from joulewise.devices.capabilities import Kind
+            meter = jw.Meter("nvidia")
+            with meter.window("first") as window:
+                meter.sleep(0.3)
+            measured, before = window.energy_j >= 0, len(told)
+            (device,) = meter.devices
+            permitted = device.capabilities[Kind.POWER_LIMIT].permitted
+            again = device.capabilities[Kind.CORE_CLOCK].permitted
+            print(json.dumps([measured, before, permitted, again, len(told)]))
+            """
+        )
+    assert seen == [True, 0, True, True, 1]
+
+
 def test_limit_found_lowered_comes_back_lowered(tmp_path):
     code = "print(json.dumps(apply_to_gpu(PowerLimit(200.0))[:1]))"
     said, after = apply_on_twin(tmp_path, code, Fault(Failure.CAP_FOUND_LOWERED, value=250.0))

@@ -36,10 +36,11 @@ def run(
         str | None, typer.Option(help="Another program, in quotes: run both in turn and compare.", metavar="'OTHER'")
     ] = None,
     repeat: Annotated[int | None, typer.Option(help="With --compare: how often each runs (5).", metavar="N")] = None,
-    seed: Annotated[int, typer.Option(help="With --compare: decides who begins.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="With --compare: decides who begins (0).", metavar="N")] = None,
     cool_down_s: Annotated[
-        float, typer.Option(help="With --compare: longest wait for devices to cool down before a run.", min=0)
-    ] = 60.0,
+        float | None,
+        typer.Option(help="With --compare: longest wait for devices to cool down before a run (60).", min=0),
+    ] = None,
     fail_above: Annotated[
         tuple[str, Path] | None,
         typer.Option(
@@ -62,8 +63,10 @@ def run(
     outputs = Outputs(json_file, html, parquet, perfetto)
     outputs.check()
     factors = parse_factors(price, country, intensity)
-    if repeat is not None and compare is None:
-        raise UsageError("--repeat needs a program to compare with", f"--repeat {repeat}", "add --compare 'OTHER'")
+    given = {"--repeat": repeat, "--seed": seed, "--cool-down-s": cool_down_s}
+    for name, value in given.items():
+        if value is not None and compare is None:
+            raise UsageError(f"{name} needs a program to compare with", f"{name} {value:g}", "add --compare 'OTHER'")
     if compare is not None and fail_above is not None:
         raise UsageError("one thing at a time", "--compare and --fail-above", "give one of them")
     limit = None if fail_above is None else parse_limit(fail_above[0])
@@ -72,7 +75,7 @@ def run(
     if compare is not None:
         from joulewise.cli.compare import compare_commands, plan_of  # noqa: PLC0415
 
-        plan = plan_of(command, compare, 5 if repeat is None else repeat, seed, cool_down_s)
+        plan = plan_of(command, compare, *_or_default(repeat, seed, cool_down_s))
         raise typer.Exit(compare_commands(plan, found, outputs, factors))
     gate = None
     if limit is not None and fail_above is not None:
@@ -80,6 +83,10 @@ def run(
 
         gate = read_gate(limit, fail_above[1], found.meter.devices)
     raise typer.Exit(_run_once(command, found, outputs, factors, gate))
+
+
+def _or_default(repeat: int | None, seed: int | None, cool_down_s: float | None) -> tuple[int, int, float]:
+    return 5 if repeat is None else repeat, seed or 0, 60.0 if cool_down_s is None else cool_down_s
 
 
 def _run_once(command: list[str], found: Watch, outputs: Outputs, factors: Factors, gate: Gate | None) -> int:

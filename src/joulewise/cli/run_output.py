@@ -75,7 +75,10 @@ def _device(one: DeviceEnergy, measurement: Measurement) -> list[str]:
     said = []
     if one.energy is not None:
         power = f"mean {one.energy.energy_j / measurement.duration_s:.4g} W" if measurement.duration_s else "no time"
-        power += "" if one.peak_w is None else f", peak {one.peak_w:.4g} W"
+        if one.peak_below_mean(measurement.duration_s):
+            power += f", peak at least that (its power gauge saw {one.peak_w:.4g} W at most)"
+        elif one.peak_w is not None:
+            power += f", peak {one.peak_w:.4g} W"
         within = "" if one.in_total else f", within {who.parent}"
         said.append(f"{name}: {figure(one.energy)}, {power}{within}{worth}")
         said += [f"{name}: {warning}{worth}" for warning in one.energy.warnings]

@@ -111,7 +111,7 @@ class NvmlPart:
 
     def _need(self, kind: Kind, *values: float) -> None:
         """Refuse what it cannot do, and values out of range: NVML accepts some of these, and clamps them."""
-        capability = self.capabilities.get(kind)
+        capability = self.capabilities.stated(kind)
         if capability is None:
             raise CapabilityError(self.identity.uid, kind, ", ".join(self.capabilities))
         low, high = capability.minimum, capability.maximum

@@ -35,6 +35,15 @@ class DeviceEnergy:
     end_c: float | None = None
     failure: str = ""
 
+    def peak_below_mean(self, duration_s: float) -> bool:
+        """Whether the largest power that was seen is below the mean over a window, which no true peak can be.
+
+        The two sensors of a board may be off by different gains, and a power gauge does not see all of the time.
+        """
+        if self.energy is None or self.peak_w is None or duration_s <= 0:
+            return False
+        return self.peak_w < self.energy.energy_j / duration_s
+
 
 @dataclass(frozen=True, slots=True)
 class SelfCost:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from joulewise.clock import Clock, MonotonicClock, epoch_offset_s
 from joulewise.devices.device import Device, Host
 from joulewise.devices.selection import find_devices
+from joulewise.errors import UsageError
 from joulewise.measure.sampler import Sampler
 from joulewise.measure.synchronise import Wait
 from joulewise.measure.window import Window
@@ -175,6 +176,12 @@ def _meant(devices: str | Sequence[str] | Iterable[Device] | None, clock: Clock)
     if devices is None or isinstance(devices, str):
         return find_devices(devices, Host(clock=clock))
     found: list[Device] = []
-    for one in devices:
-        found += find_devices(one, Host(clock=clock)) if isinstance(one, str) else [one]
+    for one in devices if isinstance(devices, Iterable) else (devices,):
+        if isinstance(one, str):
+            found += find_devices(one, Host(clock=clock))
+        elif hasattr(one, "identity") and hasattr(one, "capabilities"):
+            found.append(one)
+        else:
+            fix = "name some as in 'nvidia:0' or 'cpu', several as a list, or give devices themselves"
+            raise UsageError("a meter measures devices", repr(one)[:80], fix)
     return found

@@ -123,6 +123,8 @@ def _device(one: DeviceEnergy, measurement: Measurement) -> tuple[str, ...]:
     temperature = " to ".join(f"{value:.0f}" for value in (one.begin_c, one.end_c) if value is not None)
     temperature += " °C" if temperature else ""
     peak = "" if one.peak_w is None else show(one.peak_w, WATT, 4)
+    if one.peak_below_mean(measurement.duration_s):
+        peak = f"at least the mean<small>its power gauge saw {peak} at most</small>"
     idle = "" if one.idle_w is None else show(one.idle_w, WATT, 3)
     if one.energy is None:
         return (name, "not known", "", "", "", peak, "", temperature, idle)

@@ -114,13 +114,14 @@ def parse_request(line: bytes) -> Request:
     if not isinstance(operation, str) or operation not in OPERATIONS:
         raise _refused("asks for nothing known", repr(operation)[:80], f"ask for {', '.join(OPERATIONS)}", number)
     known = OPERATIONS[operation]
-    unknown = sorted(set(document) - {"id", "op", *known})
-    if unknown:
+    if not document.keys() <= known.keys() | {"id", "op"}:
+        unknown = sorted(set(document) - {"id", "op", *known})
         raise _refused(f"has fields that {operation} has not", repr(unknown)[:80], f"use {sorted(known)}", number)
-    fields = {name: document.get(name, field.default) for name, field in known.items()}
+    fields = {}
     for name, field in known.items():
-        if fields[name] is ... or not field.fits(fields[name]):
-            seen = "nothing" if fields[name] is ... else repr(fields[name])[:80]
+        value = fields[name] = document.get(name, field.default)
+        if value is ... or not field.fits(value):
+            seen = "nothing" if value is ... else repr(value)[:80]
             raise _refused(f"must have {field.is_} in {name}", seen, f"see the fields of {operation}", number)
     return Request(int(document["id"]), operation, MappingProxyType(fields))
 

@@ -149,6 +149,8 @@ def test_files_cost_and_carbon_are_written_and_marked(bare_machine, tmp_path):
     ("options", "words"),
     [
         (("--repeat", "3"), "--compare"),
+        (("--seed", "0"), "--seed needs a program to compare with"),
+        (("--cool-down-s", "5"), "--cool-down-s needs a program to compare with"),
         (("--fail-above", "1.05x", "no-such-file"), "no-such-file"),
         (("--fail-above", "1.05x", "no-such-file", "--compare", "true"), "one thing at a time"),
     ],

@@ -47,6 +47,23 @@ def installed(tmp_path):
     return tmp_path
 
 
+def test_whether_a_package_may_offer_something_is_seen_without_reading_all_of_them(installed, tmp_path):
+    path = os.pathsep.join([str(installed), str(SRC)])
+    program = """
+import sys
+from joulewise.devices.catalog import GROUP, third_party
+from joulewise.devices.installed import may_be_there
+print(may_be_there(GROUP), may_be_there("joulewise.nobody"), sorted(third_party()))
+sys.path.append(sys.argv[1])
+print(may_be_there("joulewise.nobody"))
+"""
+    archive = tmp_path / "packages.zip"
+    archive.write_bytes(b"")
+    command = [sys.executable, "-S", "-c", program, str(archive)]
+    answer = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": path}, check=True)
+    assert answer.stdout.splitlines() == ["True False ['acme', 'rusty']", "True"]
+
+
 def test_third_parties(installed):
     path = os.pathsep.join([str(installed), str(SRC), os.environ.get("PYTHONPATH", "")])
     environ = {**os.environ, "PYTHONPATH": path, "JOULEWISE_ROOT": str(installed)}

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import pickle
 import weakref
+from dataclasses import replace
 
 import pytest
 
@@ -282,3 +283,27 @@ def test_a_meter_that_nobody_holds_is_collected(device, clock):
 
 def test_device_texts_and_devices_may_be_mixed(device, clock):
     assert len(jw.Meter([device, "sim:a100"], clock=clock).devices) == 2
+
+
+@pytest.mark.parametrize("meant", [3, [3], 2.5, b"cpu"])
+def test_what_is_no_device_is_refused_in_three_parts(meant):
+    with pytest.raises(UsageError) as caught:
+        jw.Meter(meant)
+    assert caught.value.what
+    assert caught.value.seen
+    assert "nvidia:0" in caught.value.fix
+
+
+def test_one_device_needs_no_list(device, clock):
+    assert jw.Meter(device, clock=clock).devices == (device,)
+
+
+def test_a_peak_below_the_mean_is_not_called_one(device, clock):
+    with meter_on(device, clock=clock) as meter:
+        with meter.window("busy") as window:
+            meter.sleep(5.0)
+        (part,) = window.result().devices
+    duration_s, energy_j = window.duration_s, part.energy.energy_j
+    assert replace(part, peak_w=0.9 * energy_j / duration_s).peak_below_mean(duration_s)
+    assert not replace(part, peak_w=1.1 * energy_j / duration_s).peak_below_mean(duration_s)
+    assert not replace(part, peak_w=None).peak_below_mean(duration_s)

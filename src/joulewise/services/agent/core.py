@@ -53,7 +53,7 @@ class Core:
         self.sessions: dict[int, Principal] = {}
         self.leases: dict[Knob, Lease] = {}
         self._seen: dict[tuple[int, str], Capabilities] = {}
-        self._allowed: dict[int, dict[tuple[Any, ...], tuple[Device, Setting]]] = {}
+        self._allowed: dict[int, dict[tuple[Any, ...], tuple[Device, Setting, str]]] = {}
         self._stops = False
 
     @property
@@ -154,14 +154,14 @@ class Core:
         yield Answer(session, request.number, {"allowed": True})
 
     def _ask_set(self, session: int, who: Principal, request: Request, now_ns: int) -> Iterator[Effect]:
-        device, setting = self._known_setting(session, who, request, now_ns)
+        device, setting, described = self._known_setting(session, who, request, now_ns)
         knob = (device.identity.uid, setting.kind)
         lease = self.leases.get(knob)
         if lease is not None and (lease.session != session or lease.stage is not Stage.HELD):
             raise self._held(lease)
         if self._stops:
             raise UsageError(f"{describe(setting)} was not set", "the agent is about to end", "try again in a moment")
-        note = {"device": knob[0], "setting": describe(setting)}
+        note = {"device": knob[0], "setting": described}
         if self.dry_run:
             yield Note("would set", who, note)
             yield Answer(session, request.number, {"dry_run": True})
@@ -324,7 +324,9 @@ class Core:
             self._seen[key] = self.policy.seen_by(who, device.identity, device.capabilities)
         return self._seen[key]
 
-    def _known_setting(self, session: int, who: Principal, request: Request, now_ns: int) -> tuple[Device, Setting]:
+    def _known_setting(
+        self, session: int, who: Principal, request: Request, now_ns: int
+    ) -> tuple[Device, Setting, str]:
         """`_setting`, worked out once: clients set the same few values again and again, and rights do not change."""
         fields = request.fields
         key = (fields["device"], fields["kind"], *fields["values"])
@@ -332,9 +334,10 @@ class Core:
         if key in known:
             return known[key]
         device, setting, always = self._setting(session, who, request, now_ns)
+        found = (device, setting, describe(setting))
         if always and len(known) < REMEMBERED:
-            known[key] = (device, setting)
-        return device, setting
+            known[key] = found
+        return found
 
     def _setting(self, session: int, who: Principal, request: Request, now_ns: int) -> tuple[Device, Setting, bool]:
         """What is to be set on which device, if this session may do so; and whether it always may."""

@@ -130,6 +130,11 @@ class Agent:
         self._lock = _lock_folder(self._state)
         try:
             self._note("started", {"devices": list(self._hands), "dry_run": self._options.dry_run})
+            for (
+                uid,
+                hand,
+            ) in self._hands.items():  # some hardware tells what is permitted only when it is told something
+                await hand.do(list, self._core.devices[uid].capabilities.values())
             await self._restore_left_behind()
             await self._listen()
             for uid in self._histories:
