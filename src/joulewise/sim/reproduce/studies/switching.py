@@ -51,7 +51,7 @@ def exhibits(data: Data) -> tuple[Exhibit, ...]:
             "switching-latency",
             "What is left of a saving by how long a switch takes",
             shows,
-            "`joulewise sim profile --device a100`; its law is fitted to stage profiles of Perseus (`chung2024perseus`)",
+            "`joulewise sim profile --device a100`; its law: fitted to stage profiles of Perseus (`chung2024perseus`)",
             (Column("a switch takes"), *map(simulated, HEADS)),
             tuple(_rows(example)),
         ),
