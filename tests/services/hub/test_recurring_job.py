@@ -430,7 +430,7 @@ def test_unknown_job_is_told_apart_over_http(tmp_path):
         assert far.open_trial(DESCRIPTION.id, "trial-0001", TrialRequest()).batch_size == 32
         far.renew(DESCRIPTION.id, "trial-0001")
         assert far.report(DESCRIPTION.id, "trial-0001", made(1, 1, metric=0.9)).end == "reached"
-        job = train(tmp_path, hub=server.url)
+        job = train(tmp_path, hub=server.url, epochs_needed=1)
         assert job.is_reached
         assert job.note == ""
     finally:
