@@ -3,6 +3,7 @@
 #   make demo     install, tune a simulated training job, plan an example pipeline; tables, and reports in out/
 #   make test     install what tests need and run all of them; says what this machine cannot run, and why
 #   make check    format, lint, types, import contracts, quick tests
+#   make docs     build the documentation site into out/site; every warning is an error
 #   make bench    run every benchmark
 #   make fuzz     send the agent whatever a fuzzer thinks of, for ten minutes (nightly); FUZZ_SECONDS=60 make fuzz
 #   make sanitize run the kernel's own tests under address and undefined-behaviour checks
@@ -19,9 +20,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 # What an installation is made of. It is editable, so changes of Python files need none of this.
 BUILT_FROM = pyproject.toml CMakeLists.txt $(wildcard kernel/*.cpp kernel/*.hpp)
+SITE = $(BIN)/sphinx-build -q -W --keep-going -j $(JOBS) -c docs -d build/docs . out/site
 PIP_INSTALL = $(BIN)/python -m pip install -qq
 
-.PHONY: demo test check bench fuzz sanitize clean
+.PHONY: demo test check docs bench fuzz sanitize clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -37,6 +39,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n $(JOBS) -q -m "not slow" tests/architecture tests/unit
+	$(SITE)
+
+docs: $(VENV)/.installed-docs
+	$(SITE)
+	@echo "the site: out/site/index.html"
 
 bench: $(VENV)/.installed-bench
 	@set -e; for run in benchmarks/*/run.py; do echo "== $$run"; $(BIN)/python $$run; done
@@ -52,7 +59,7 @@ sanitize:
 	build/sanitize/kernel_laws
 
 clean:
-	rm -rf $(VENV) build out
+	rm -rf $(VENV) build out docs/reference/api
 
 $(VENV)/.created:
 	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON); name a Python 3.11 or newer: PYTHON=python3.12 make demo" >&2; exit 1; }

@@ -2,7 +2,7 @@
 
 Theory of operation. A sensor that sees the part d < 1 of its period u samples the load. A load that repeats with a
 period near u (or u/2, u/3 ...) is seen at nearly the same place each time, so its readings wander slowly: they beat
-with |1/load - k/u|. While a window holds only few of such beats, the mean of the readings is that of a part of the
+with ``|1/load - k/u|``. While a window holds only few of such beats, the mean of the readings is that of a part of the
 load. A slow load looks the same and is seen rightly; the readings cannot tell the two apart, so both are named.
 
 The rhythm is found in the autocorrelation of the readings, one per update: the first peak after it has fallen below

@@ -17,7 +17,7 @@ def self_cost(cpu_s: float, devices: Iterable[DeviceEnergy], duration_s: float) 
         duration_s: Of the window [s].
 
     Returns:
-        Energy as if the package had used all of its power for that CPU time: an upper end, since a package does more.
+        Energy as if the package had used all of its power for that CPU time; an upper end, since a package does more.
     """
     packages = [
         one.energy

@@ -1,5 +1,7 @@
 """Bring the measurements of all ranks together: through torch.distributed, MPI, or files in a shared folder.
 
+::
+
     with meter.window("train") as window:
         ...
     merged = gather(window.measurement)        # inside torchrun or mpirun: the same on every rank

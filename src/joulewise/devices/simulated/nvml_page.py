@@ -43,7 +43,7 @@ def _fields(kind: type, names: str) -> list[tuple[str, type]]:
 
 
 class GpuPage(ctypes.Structure):
-    """One GPU; `page.h` says what the fields mean."""
+    """One GPU; ``page.h`` says what the fields mean."""
 
     _fields_ = (
         ("uuid", ctypes.c_char * 96),
