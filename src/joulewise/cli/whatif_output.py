@@ -32,8 +32,9 @@ def show(result: Result) -> None:
     say(f"{result.chosen.work.name}: {subtitle(result)}")
     for slowdown, (until_s, energy_j, saved) in result.today.items():
         if slowdown in (1.0, *result.chosen.stragglers):
-            name = "no slowdown" if slowdown == 1 else f"straggler {slowdown:g}x"
-            say(f"today, {name}: {energy_j:,.0f} J in {until_s:.4g} s, {saved:.2%} below the highest setting")
+            say(
+                f"today, {when(result, slowdown)}: {energy_j:,.0f} J in {until_s:.4g} s, {saved:.2%} below the highest setting"
+            )
     for title, heads, rows in tables(result, narrow=True):
         console.print(f"\n[italic]{title}[/italic]", highlight=False)
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -54,6 +55,13 @@ def subtitle(result: Result) -> str:
     if isinstance(work, PipelineWork):
         return f"time and energy x {work.scale:g}, {work.gpus_per_rank} GPUs a stage"
     return f"one device, {work.steps:,} steps"
+
+
+def when(result: Result, slowdown: float) -> str:
+    """A deadline, for people: a pipeline waits for a straggler, a job is allowed more time."""
+    if slowdown == 1:
+        return "no slowdown"
+    return f"{'straggler' if isinstance(result.chosen.work, PipelineWork) else 'allowed'} {slowdown:g}x"
 
 
 def tables(result: Result, *, narrow: bool = False) -> list[tuple[str, tuple[str, ...], Rows]]:
@@ -80,7 +88,7 @@ def line_rows(result: Result, narrow: bool = False) -> tuple[tuple[str, ...], Ro
     for line in result.lines:
         cells = [f"{line.ask} {line.after}"] if narrow else [line.ask, line.before, line.after]
         cells += [
-            _signed(line.saved_j.get(1.0), ",.0f"),
+            _signed(joules := line.saved_j.get(1.0), ",.0f" if joules is None or abs(joules) >= 100 else ",.2f"),
             _percent(line.saved_frac.get(1.0)),
             _percent(line.saved_frac.get(straggler)),
             _signed(line.sooner_s, ".2f"),
@@ -119,12 +127,21 @@ def grid_tables(result: Result) -> list[tuple[str, tuple[str, ...], Rows]]:
             rows.append((*cells, cell.provenance or f"does not apply: {cell.reason}"))
         return [("Planned anew", (*heads, "figures"), tuple(rows))]
     found = []
+    knob = "clock" if isinstance(result.chosen.work, PipelineWork) else "limit"
     for slowdown in slowdowns:
-        when = "no slowdown" if slowdown == 1 else f"straggler {slowdown:g}x"
-        found.append((f"Saved of all at the highest clock, {when}", *_matrix(result, "planned_frac", slowdown)))
+        found.append(
+            (
+                f"Saved of all at the highest {knob}, {when(result, slowdown)}",
+                *_matrix(result, "planned_frac", slowdown),
+            )
+        )
     for slowdown in slowdowns:
-        when = "no slowdown" if slowdown == 1 else f"straggler {slowdown:g}x"
-        found.append((f"Interaction, points of the same, {when}", *_matrix(result, "interaction_frac", slowdown)))
+        found.append(
+            (
+                f"Interaction, points of the same, {when(result, slowdown)}",
+                *_matrix(result, "interaction_frac", slowdown),
+            )
+        )
     found.append((f"{currency} a year against today, no slowdown", *_matrix(result, "money", 1.0)))
     return found
 

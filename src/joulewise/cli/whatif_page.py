@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from joulewise.cli.whatif_output import subtitle, tables
+from joulewise.cli.whatif_output import subtitle, tables, when
 from joulewise.cli.whatif_run import Line, Result
 from joulewise.records import Provenance
 from joulewise.report.whatif_chart import Bar, Grid
@@ -64,8 +64,7 @@ def _cards(result: Result) -> tuple[tuple[str, str], ...]:
         cards.append((f"{line.money[1.0]:,.0f}", f"{text} ({line.provenance})"))
     for slowdown, (_, _, saved) in result.today.items():
         if slowdown in (1.0, *result.chosen.stragglers):
-            when = "at no slowdown" if slowdown == 1 else f"with a straggler at {slowdown:g}x"
-            cards.append((f"{saved:.1%}", f"saved today by planning, {when}"))
+            cards.append((f"{saved:.1%}", f"saved today against the highest setting, {when(result, slowdown)}"))
     return tuple(cards)
 
 
@@ -82,7 +81,6 @@ def _grids(result: Result) -> tuple[Grid, ...]:
         ("interaction_frac", "Interaction, percentage points", True),
     ):
         for slowdown in (1.0, *result.chosen.stragglers):
-            when = "no slowdown" if slowdown == 1 else f"straggler {slowdown:g}x"
             figures = tuple(
                 tuple(
                     None if (v := getattr(cells[row, column], name)[slowdown]) is None else 100 * v
@@ -91,7 +89,7 @@ def _grids(result: Result) -> tuple[Grid, ...]:
                 for row in rows
             )
             names = first.ask.name, second.ask.name
-            found.append(Grid(f"{what}, {when}", names, rows, columns, figures, signed))
+            found.append(Grid(f"{what}, {when(result, slowdown)}", names, rows, columns, figures, signed))
     return tuple(found)
 
 
