@@ -32,9 +32,8 @@ def show(result: Result) -> None:
     say(f"{result.chosen.work.name}: {subtitle(result)}")
     for slowdown, (until_s, energy_j, saved) in result.today.items():
         if slowdown in (1.0, *result.chosen.stragglers):
-            say(
-                f"today, {when(result, slowdown)}: {energy_j:,.0f} J in {until_s:.4g} s, {saved:.2%} below the highest setting"
-            )
+            taken = f"{energy_j:,.0f} J in {until_s:.4g} s"
+            say(f"today, {when(result, slowdown)}: {taken}, {saved:.2%} below the highest setting")
     for title, heads, rows in tables(result, narrow=True):
         console.print(f"\n[italic]{title}[/italic]", highlight=False)
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
