@@ -239,7 +239,7 @@ def switches(bench: Bench) -> Row:
 def families(bench: Bench) -> Row:
     """Jobs that nobody has measured."""
     rows = {}
-    for family in ("bend", "valley", "level", "rough"):
+    for family in ("bend", "valley", "level", "rough", "brief"):
         keys = [(family, "family", 0.5, float(number)) for number in range(300, 306 if bench.quick else 324)]
         rows[family] = against_zeus(bench, f"drawn jobs: {family}", keys, bench.seeds(2))
         one = rows[family]["summary"]["whole"]
