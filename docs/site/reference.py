@@ -34,6 +34,7 @@ LEFT_OUT = {
     "joulewise.sim",
 }
 MADE = "docs/reference/api"
+SOURCES = Path(__file__).parents[1].joinpath("papers.md").read_text(encoding="utf-8")
 Field = type(vars(namedtuple("Row", "a"))["a"])  # a field of a named tuple: its class tells what it is
 HIDDEN = "\ue000"
 SPOKEN = {"module", "class", "exception", "function", "method", "property"}
@@ -133,6 +134,8 @@ def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.Element) -
     target, module, owner = node["reftarget"], node.get("py:module"), node.get("py:class")
     if target.startswith("joulewise "):  # a command
         return content
+    if f"`{target}`" in SOURCES:
+        return make_refnode(app.builder, node["refdoc"], "docs/papers", None, content)
     ways = [target, f"builtins.{target}", f"{module}.{target}", f"{module}.{owner}.{target}"]
     if module == "joulewise":
         ways += [f"{home}.{target}" for home in HOMES]

@@ -15,7 +15,8 @@ from walk import Walk, blocks
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
 PAGES = sorted(path for path in TUTORIALS.glob("*.md") if path.name != "index.md")
-NEEDS = {"plan-a-pipeline": "joulewise.optimize.pipeline._kernel", "recurring-jobs": "sqlalchemy"}
+KERNEL = "joulewise.optimize.pipeline._kernel"
+NEEDS = {**dict.fromkeys(["plan-a-pipeline", "price-a-hardware-feature"], KERNEL), "recurring-jobs": "sqlalchemy"}
 
 
 def differences(page: Path, folder: Path) -> list[str]:
