@@ -175,6 +175,7 @@ def test_the_sample_of_latencies_is_centred_and_replay_realises_it() -> None:
     assert drawn.std() == pytest.approx(0.5, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_a_deadline_is_kept_in_as_many_iterations_as_asked_for(confidence: float) -> None:
     problem = smooth_problem(4, 6)
