@@ -41,7 +41,7 @@ nitpick_ignore_regex = [
 ]
 autodoc_mock_imports = ["keras", "lightning", "transformers"]
 autodoc_use_type_comments = False
-autodoc_default_options = {"ignore-module-all": True, "show-inheritance": True}
+autodoc_default_options = {"ignore-module-all": True}
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True

@@ -39,7 +39,7 @@ def describe(name: str, command: Any, above: Any, level: int) -> Iterator[str]:
         yield text
         yield ""
         if not getattr(command, "commands", {}):
-            usage = " ".join(command.collect_usage_pieces(context)).replace("{", "").replace("}...", "")
+            usage = " ".join(command.collect_usage_pieces(context)).translate({ord("{"): None, ord("}"): None})
             yield f"```text\n{context.command_path} {usage}\n```\n"
     yield from table("argument", rows(command, context, "argument"))
     yield from table("option", rows(command, context, "option"))

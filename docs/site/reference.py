@@ -78,7 +78,7 @@ def write_pages(app: Sphinx) -> None:
 
 def expand_facade(app: Sphinx, docname: str, source: list[str]) -> None:
     """Write a directive for each name of the façade where a page says ``.. facade::``."""
-    lines = []
+    lines = [", ".join(f"`joulewise.{name}`" for name in joulewise.__all__), ""]
     for name in joulewise.__all__:
         value = getattr(joulewise, name)
         if not isinstance(value, type):
