@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import shlex
-import subprocess
-import sys
 from functools import cache
+from itertools import takewhile
 
 import pytest
 from house import PACKAGE, ROOT, documents, name
+from typer.testing import CliRunner
+
+from joulewise.cli import make_app
 
 DOTTED = re.compile(r"`(joulewise(?:\.\w+)+)(?:\([^`]*\))?`")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)")
@@ -37,10 +38,7 @@ def commands(word):
 
 @cache
 def help_of(*verbs):
-    code = "from joulewise.cli import main; main()"
-    environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
-    arguments = [sys.executable, "-c", code, *verbs, "--help"]
-    return subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
+    return CliRunner().invoke(make_app(), [*verbs, "--help"], env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
 
 
 def resolves(dotted):
@@ -94,11 +92,12 @@ def test_every_command_line_is_understood():
     for where, words in commands("joulewise"):
         verbs = []
         for word in words:  # verbs come first, and are plain words
-            if not re.fullmatch(r"[a-z-]+", word) or word.startswith("-") or help_of(*verbs, word).returncode != 0:
+            if not re.fullmatch(r"[a-z-]+", word) or word.startswith("-") or help_of(*verbs, word).exit_code != 0:
                 break
             verbs.append(word)
         known = re.findall(r"(?<![\w-])--?[a-z][\w-]*", help_of(*verbs).stdout)
-        options = [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+        ours = list(takewhile(lambda word: word != "--", words))  # what follows is another program's
+        options = [word.split("=")[0] for word in ours if re.match(r"--?[a-z]", word)]
         unknown = [option for option in options if option not in [*known, "--help"]]
         missing = [word for word in words if word.startswith("examples/") and not (ROOT / word).exists()]
         if unknown or missing or not (verbs or options):

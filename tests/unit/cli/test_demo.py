@@ -81,6 +81,7 @@ def machine_with_nvml(bare_machine):
     return {name: value for name, value in bare_machine.items() if name != "JOULEWISE_ROOT"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(COMPILER is None, reason="the fake NVML library takes a C compiler")
 def test_a_real_device_is_offered(machine_with_nvml, tmp_path):
     pytest.importorskip("pynvml")

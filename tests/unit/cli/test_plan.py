@@ -68,6 +68,7 @@ def test_a_small_graph_reaches_its_exact_end(tmp_path: Path) -> None:
     assert least["realised"]["energy_j"] == pytest.approx(200 * (0.12 + 0.15))
 
 
+@pytest.mark.slow
 def test_baselines_pay_for_their_switches_too(tmp_path: Path) -> None:
     def envpipe(latency_s: float) -> str:
         run = joulewise(
@@ -107,6 +108,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_any_work(tmp_path: 
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_switches_that_scatter_are_planned_and_written(tmp_path: Path) -> None:
     switches = ("--switch-latency", 0.004, "--switch-latency-to", "1410:0.008", "--switch-jitter", 0.4)
     words = (PROFILE, "--microbatches", 2, "--plans", 3, "--slowdown", 1.1, *switches, "--confidence", 0.9)

@@ -58,6 +58,7 @@ def test_asks_are_sorted_by_money_and_pairs_follow(tmp_path: Path) -> None:
     assert 'data-chart="0"' in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_finished_points_are_kept_and_found_again(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="keeping points needs pyarrow")
     kept = tmp_path / "points.parquet"

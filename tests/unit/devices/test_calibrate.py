@@ -29,6 +29,7 @@ def calibrated(name: str, seed: int = 0, *faults: Fault) -> tuple[SimulatedGpu |
     return chip, calibrate(chip, clock)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "seed"), [*((name, 0) for name in model_names()), ("v100", 1)])
 def test_true_values_of_every_model_are_found(name: str, seed: int) -> None:
     chip, found = calibrated(name, seed)

@@ -152,6 +152,7 @@ def test_device_that_is_gone_and_hardware_that_refuses_keep_the_entry(folder, de
     assert list_left_behind(folder) == []
 
 
+@pytest.mark.slow
 def test_journal_torn_at_any_byte_is_read_up_to_there(folder, device):
     entry = died(folder, device, PowerLimit(200.0))
     died(folder, device, CoreClock(600, 600))

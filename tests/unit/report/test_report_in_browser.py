@@ -42,6 +42,7 @@ def test_a_large_iteration_is_drawn_offline_without_complaint(page: Page, big: P
     assert page.complaints == []
 
 
+@pytest.mark.slow
 def test_colour_zoom_and_critical_path_answer_to_the_reader(page: Page, big: Path) -> None:
     page.open(big)
     by_clock = page.run(FILLS)
@@ -61,6 +62,7 @@ def test_colour_zoom_and_critical_path_answer_to_the_reader(page: Page, big: Pat
     assert page.complaints == []
 
 
+@pytest.mark.slow
 def test_hovering_a_bar_tells_everything_about_it(page: Page, big: Path) -> None:
     page.open(big)
     page.run("document.getElementById('gantt').scrollIntoView()")

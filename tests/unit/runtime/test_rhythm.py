@@ -11,6 +11,7 @@ from joulewise.devices.simulated.model import load_model
 from joulewise.runtime.observe.rhythm import BEATS, Rhythm
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(step_s=st.floats(0.8, 5.0), busy_frac=st.floats(0.4, 0.8))
 def test_steps_of_a_twin_are_counted(step_s: float, busy_frac: float) -> None:

@@ -53,6 +53,7 @@ def test_unknown_device_writes_nothing(tmp_path: Path) -> None:
     assert not output.exists()
 
 
+@pytest.mark.slow
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32))
 def test_simulated_profile_is_usable_and_repeatable(stages: int, repetitions: int, seed: int) -> None:
     law = load_device_law("a100")

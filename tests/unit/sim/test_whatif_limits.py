@@ -161,6 +161,7 @@ def test_a_simulated_chip_has_clocks_that_nobody_profiled() -> None:
         assert row["provenance"] == "simulated"
 
 
+@pytest.mark.slow
 def test_sensors_cost_what_a_profile_made_with_them_makes_plans_worse() -> None:
     truth = figures_at(evaluate({}, work=WORK, today=TODAY), 1.2)
     row = evaluate({"counter-step": 2.0, "learned": True}, work=WORK, today=TODAY)

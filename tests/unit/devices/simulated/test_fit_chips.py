@@ -32,6 +32,7 @@ def within(errors: FitErrors, time_mean: float, power_mean: float) -> bool:
     return errors.time_mean < time_mean and errors.power_mean < power_mean
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("name", PROFILES)
 def test_fit_is_within_its_aim_also_on_clocks_it_never_saw(name: str) -> None:
@@ -56,6 +57,7 @@ def test_committed_physics_is_what_the_command_finds(name: str) -> None:
         assert committed.activity == pytest.approx(kernel.activity, rel=0.01)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(("name", "limit_w"), [("a100", 470.0), ("a40", 300.0)])
 def test_running_the_kernels_on_the_twin_gives_what_was_measured(name: str, limit_w: float) -> None:
@@ -108,6 +110,7 @@ def v100_fit() -> fit_limits.LimitFit:
     return fit_limits.fit_limits(load_model("v100"), jobs_of("v100"), physics_too=True)
 
 
+@pytest.mark.slow
 @needs_data
 def test_v100_follows_jobs_under_power_limits() -> None:
     """Seen: time 0.96 % and power 1.99 % mean, 1.40 % and 2.27 % at limits left out of the fit.
@@ -135,6 +138,7 @@ def test_a40_follows_jobs_under_power_limits_with_the_physics_of_another_workloa
     assert within(fit_limits.fit_errors(fitted, [job.only(job.limit_w >= 150) for job in jobs]), 0.05, 0.035)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("limit_w", [100.0, 150.0, 200.0, 250.0])
 def test_running_a_job_on_the_v100_twin_gives_what_was_measured(limit_w: float) -> None:
@@ -160,6 +164,7 @@ def test_running_a_job_on_the_v100_twin_gives_what_was_measured(limit_w: float) 
     assert power_w == pytest.approx(job.power_w[index], rel=0.05)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(
     ("main", "arguments"),

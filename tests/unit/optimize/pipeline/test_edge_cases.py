@@ -231,6 +231,7 @@ def test_a_problem_too_large_for_the_grid_is_refused() -> None:
         Grid.of(PipelineProblem(problem.schedule, problem.tables, kind, problem.wait_power_w))
 
 
+@pytest.mark.slow
 def test_a_chain_of_fifty_thousand_operations() -> None:
     count = 50_000
     tables = [options((1.0, 50.0)), SMOOTH, options((0.5, 3.0), (0.6, 1.0))]

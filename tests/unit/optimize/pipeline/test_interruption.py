@@ -109,6 +109,7 @@ plan_frontier(problem, plans=400, effort=THOROUGH, progress=lambda _: print("pla
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_a_long_plan() -> None:
     paths = [str(Path(pipeline_problems.__file__).parent), str(Path(joulewise.__file__).parents[1])]

@@ -28,6 +28,7 @@ def fingerprint() -> str:
     )
 
 
+@pytest.mark.slow
 def test_plans_repeat() -> None:
     here = fingerprint()
     assert fingerprint() == here

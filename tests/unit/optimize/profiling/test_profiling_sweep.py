@@ -86,6 +86,7 @@ def square_wave() -> RankReading:
     return RankReading(0, 0, 35_000 * ms, computations, ticks)
 
 
+@pytest.mark.slow
 def test_stated_uncertainty_covers_the_truth() -> None:
     """Errors over their standard deviations are about 1, gains of boards left out."""
     problem = truth(microbatches=16)
@@ -98,6 +99,7 @@ def test_stated_uncertainty_covers_the_truth() -> None:
     assert 0.5 < float(np.sqrt(np.mean(np.square(ratios)))) < 1.7
 
 
+@pytest.mark.slow
 def test_a_quarter_of_the_clocks_within_the_budget() -> None:
     problem = truth(every=1)
     budget = SweepBudget(iterations=30)
