@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from walk import blocks
 
 from nvml_stage import run_python
 
@@ -14,8 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "measure-in-cod
 
 @pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom():
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    done = run_python("\n".join(blocks))
+    done = run_python("\n".join(blocks(PAGE.read_text(encoding="utf-8"), "python")))
     assert done.returncode == 0, done.stderr
     assert "simulated" in done.stdout.splitlines()[0]
     assert "J/sample" in done.stdout

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from walk import blocks
 
 import joulewise as jw
 from joulewise.runtime.knob import Knob
@@ -27,11 +28,11 @@ def on_a_twin(tmp_path, monkeypatch):
 
 
 def test_the_python_of_the_page_runs(on_a_twin):
-    blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(blocks) == 4
+    found = blocks(TEXT, "python")
+    assert len(found) == 4
     trained = []
     space = {"loader": range(20), "train": trained.append}
-    for code in blocks:
+    for code in found:
         exec(code, space)  # the page's own code
     assert len(trained) == 20 * (3 + 1 + 1 + 1)
     night, day = space["cheap_at_night"](space["Spent"](0, 0.0)), space["cheap_at_night"](space["Spent"](9, 36000.0))
