@@ -119,6 +119,8 @@ class AgentConnection:
             if connected is None:
                 raise ConnectionError("the connection was dropped")
             connected.sendall(encode(document))
+        except BrokenPipeError:
+            pass  # the agent has closed; what it said before, such as why, is still there to be read
         except OSError as error:
             raise self._lost(error) from error
 

@@ -48,6 +48,7 @@ import torch.distributed as distributed
 from datetime import timedelta
 distributed.init_process_group("gloo", timeout=timedelta(seconds=float(os.environ.get("TIMEOUT", "60"))))
 """
+LEAVE = "\ndistributed.destroy_process_group()"  # else threads of gloo may still run when the interpreter ends
 
 
 def start(code: str, rank: int, size: int, **environ: str) -> subprocess.Popen[str]:
@@ -73,7 +74,7 @@ def said(process: subprocess.Popen[str]) -> Any:
 @pytest.mark.slow
 @needs_torch
 def test_torch_ranks_get_one_result_and_count_the_cpus_once() -> None:
-    code = f"{RANK}{TORCH}print(json.dumps(merged_to_dict(gather(measurement, uses=(f'GPU-{{rank}}',)))))"
+    code = f"{RANK}{TORCH}print(json.dumps(merged_to_dict(gather(measurement, uses=(f'GPU-{{rank}}',))))){LEAVE}"
     there = rendezvous()
     documents = [said(process) for process in [start(code, rank, 3, **there) for rank in range(3)]]
     assert documents[0] == documents[1] == documents[2]
@@ -89,7 +90,7 @@ def test_torch_ranks_get_one_result_and_count_the_cpus_once() -> None:
 def test_a_torch_rank_that_cannot_measure_says_why_to_all() -> None:
     code = (
         f"{RANK}{TORCH}told = dict(failure='no counter') if rank else {{}}\n"
-        "print(json.dumps(merged_to_dict(gather(None if rank else measurement, **told))))"
+        f"print(json.dumps(merged_to_dict(gather(None if rank else measurement, **told)))){LEAVE}"
     )
     there = rendezvous()
     documents = [said(process) for process in [start(code, rank, 2, **there) for rank in range(2)]]
