@@ -111,7 +111,7 @@ def reached(dotted: str) -> tuple[Any, str] | None:
     for cut in range(len(parts), 0, -1):
         try:
             value: Any = import_module(".".join(parts[:cut]))
-        except (ImportError, ValueError):
+        except Exception:  # a vendor's binding without its library raises what it likes
             continue
         known = dotted
         for at, part in enumerate(parts[cut:], cut + 1):
