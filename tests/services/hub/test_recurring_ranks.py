@@ -20,7 +20,8 @@ import joulewise as jw
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-job = jw.recurring("ranks", [16, 32, 64], default=16, target=0.9, max_epochs=6, store=f"{folder}/jobs.db",
+job = jw.recurring("ranks", [int(size) for size in sys.argv[3].split()],
+                   default=16, target=0.9, max_epochs=6, store=f"{folder}/jobs.db",
                    spool=f"{folder}/spool", devices="sim:v100")
 sizes, heard = [], []
 for recurrence in range(2):
@@ -36,11 +37,14 @@ print(*sizes, *heard)
 """
 
 
-def test_ranks_hear_the_same_and_are_one_trial(tmp_path):
+@pytest.mark.parametrize("sizes", ["16", "16 32 64"])
+def test_ranks_hear_the_same_and_are_one_trial(tmp_path, sizes):
     pytest.importorskip("torch", reason="torch is not installed")
     words = [sys.executable, "-c", SCRIPT]
     ranks = [
-        subprocess.Popen([*words, str(rank), str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*words, str(rank), str(tmp_path), sizes], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for rank in range(2)
     ]
     told = [rank.communicate(timeout=240) for rank in ranks]
@@ -54,3 +58,5 @@ def test_ranks_hear_the_same_and_are_one_trial(tmp_path):
     assert len(rows) == 2
     assert (rows[0].end, rows[0].epochs) == ("reached", 3.0)
     assert (rows[1].end == "reached") == (second == "reached")
+    if sizes == "16":  # the best known is never cut
+        assert [(row.end, row.epochs) for row in rows] == [("reached", 3.0)] * 2
