@@ -99,19 +99,22 @@ class HostGauge:
         self._last: dict[str, tuple[int, float]] = {}
         self._lock, self._end_poll = threading.Lock(), threading.Event()
         self._poller: threading.Thread | None = None
-        self._profiling, self._begin_j = False, self._read_j()
+        self._profiling, self._begin_j, self._opened_ns = False, self._read_j(), self.clock.now_ns()
 
     def open(self, *, profiling: bool) -> int:
         """See `Gauge`."""
         self._stop_poll()  # of an iteration that failed
         self._profiling = profiling
         self._begin_j = self._read_j()
-        if profiling and self._counters:
+        watching = profiling and bool(self._counters)
+        if watching:
             self._watch(told=False)
+        self._opened_ns = self.clock.now_ns()
+        if watching:
             self._end_poll.clear()
             self._poller = threading.Thread(target=self._poll, name="joulewise-counters", daemon=True)
             self._poller.start()
-        return self.clock.now_ns()
+        return self._opened_ns
 
     def begin(self, computation: Computation, drain: Act) -> int:
         """See `Gauge`."""
@@ -173,8 +176,10 @@ class HostGauge:
             name = f"{uid}/{reading.epoch}"
             before = self._last.get(name)
             if told and reading.fresh and before is not None and reading.energy_j > before[1]:
-                with self._lock:
-                    self._ticks.append(Tick(name, (before[0] + reading.at_ns) // 2, reading.energy_j))
+                at_ns = (before[0] + reading.at_ns) // 2
+                if at_ns >= self._opened_ns:
+                    with self._lock:
+                        self._ticks.append(Tick(name, at_ns, reading.energy_j))
             if reading.fresh:
                 self._last[name] = reading.at_ns, reading.energy_j
         return True
