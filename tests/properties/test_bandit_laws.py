@@ -124,6 +124,57 @@ def test_what_missed_its_target_is_never_the_best(moves):
         assert policy.best() in reached
 
 
+def first_tries(spec, arrives, tries):
+    """Sizes tried while only ``arrives`` reaches the target, with its own or none."""
+    policy, sizes = CurveBandit(spec), []
+    for _ in range(tries):
+        trial = policy.ask(retry_of=len(sizes) or None)
+        sizes.append(trial.batch_size)
+        reached = trial.batch_size == arrives
+        epochs = spec.max_epochs // 2 if reached else spec.max_epochs
+        rate = EpochRate(None, 100.0 + 2000.0 / trial.batch_size, 200.0)
+        end = End.REACHED if reached else End.MISSED
+        policy.tell(Report(trial.number, epochs, epochs * rate.epoch_s, epochs * rate.epoch_j, (rate,), end))
+        if reached:
+            break
+    return sizes
+
+
+jobs = st.builds(
+    lambda octaves, at, epochs: JobSpec(
+        tuple(2**octave for octave in octaves), 2 ** sorted(octaves)[at % len(octaves)], epochs, ZeusCost(0.5, 250.0)
+    ),
+    st.sets(st.integers(2, 14), min_size=2, max_size=10),
+    st.integers(0, 9),
+    st.integers(4, 100),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(spec=jobs, cycles=st.integers(1, 3))
+def test_in_vain_every_size_is_tried_and_those_below_the_default_more(spec, cycles):
+    below = sum(size < spec.default for size in spec.batch_sizes)
+    once = len(spec.batch_sizes)
+    sizes = first_tries(spec, None, cycles * (once + below))
+    assert sizes[0] == spec.default
+    assert set(sizes[:once]) == set(spec.batch_sizes)
+    for tries in range(once, len(sizes) + 1):
+        counts = [sizes[:tries].count(size) for size in spec.batch_sizes]
+        assert not below or min(counts[:below]) >= max(counts[below:])
+        assert max(counts) <= 2 * min(counts) + 1
+    for size, count in zip(spec.batch_sizes, counts, strict=True):
+        assert count == (2 * cycles if size < spec.default else cycles)
+
+
+@settings(deadline=None, max_examples=40)
+@given(spec=jobs, at=st.integers(0, 9))
+def test_a_size_that_alone_arrives_is_found_before_a_recurrence_is_given_up(spec, at):
+    arrives = spec.batch_sizes[at % len(spec.batch_sizes)]
+    sizes = first_tries(spec, arrives, MOST_TRIES)
+    assert sizes[-1] == arrives
+    assert len(sizes) <= len(spec.batch_sizes)
+
+
 @pytest.mark.parametrize("name", ["curves", "zeus"])
 def test_a_cheap_miss_is_not_the_best(name):
     policy = make_policy(name, SPEC)
