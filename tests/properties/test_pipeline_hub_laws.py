@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub_pipelines import a_job, a_profile
+from hub_pipelines import WAIT_W, a_job, a_profile
 from joulewise.errors import UsageError
+from joulewise.optimize.pipeline.replay import replay
 from joulewise.pipelines import core
 from joulewise.pipelines.detection import Detector
 from joulewise.pipelines.planning import Plans, plan_job
@@ -56,6 +57,17 @@ def test_nobody_ends_behind_the_slowest_that_runs_the_jobs_own_plan(factors):
 def test_the_plan_for_a_deadline_is_the_frontiers_at_straggler(factor):
     frontier, deadline_s = plans().frontier, plans().target_s * factor
     assert frontier[plans().index_for(deadline_s)].setting == frontier.at_straggler(deadline_s).setting
+
+
+def test_without_a_plan_ranks_wait_at_the_highest_clock_whatever_they_wait_at_under_one():
+    problem = plans().problem
+    run = replay(problem, problem.top_clocks)
+    for order, found in zip(problem.schedule.orders, plans().baselines, strict=True):
+        idle_s = run.time_s - sum(run.duration_s[index] for index in order)
+        used_j = sum(run.energy_j[index] for index in order)
+        assert found.wait_power_w == pytest.approx(WAIT_W)
+        assert found.energy_j == pytest.approx(used_j + WAIT_W * idle_s)
+    assert max(problem.wait_power_w) < WAIT_W  # under the plan they wait at lower ones, too
 
 
 @given(st.permutations(["a", "b", "c"]), st.lists(FACTORS, min_size=3, max_size=3))
@@ -162,7 +174,7 @@ RECORDS = st.one_of(
         st.sampled_from(["", "1.2.3"]), st.floats(0, 1e6),
     ),
     st.builds(Orders, st.integers(1, 9), st.sampled_from(["planned", "failed"]), st.just("1.1.1"), st.text(max_size=9),
-              st.booleans(), st.none() | st.builds(Baseline, *[st.floats(0, 1e6)] * 4)),
+              st.booleans(), st.none() | st.builds(Baseline, *[st.floats(0, 1e6)] * 3)),
     st.builds(StragglerNotice, st.integers(0, 9), FACTORS),
     st.builds(a_profile, st.integers(1, 3), st.integers(1, 4)),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from joulewise.errors import UsageError
 from joulewise.optimize.pipeline.costs import pipeline_problem
-from joulewise.optimize.pipeline.plan import Plan
+from joulewise.optimize.pipeline.plan import settings_of
 from joulewise.optimize.pipeline.problem import PipelineProblem
 from joulewise.optimize.pipeline.replay import FREE, SwitchCost, replay
 from joulewise.optimize.pipeline.schedule import Operation
@@ -37,8 +37,7 @@ def assemble(profile: PipelineProfile, waits_s: Waits | None = None) -> Pipeline
         for rank, one in enumerate(profile.ranks)
     ]
     wait_w: dict[int, float] = {}
-    for rank, one in enumerate(profile.ranks):
-        power_w = _waiting_w(one, (waits_s[rank] if waits_s else {}) or dict.fromkeys((c for c, _ in one.waits), 1.0))
+    for rank, (one, power_w) in enumerate(zip(profile.ranks, waiting_w(profile.ranks, waits_s), strict=True)):
         for stage in {step[0] for step in one.order}:
             if stage in wait_w:
                 seen = f"stage {stage} on rank {rank} and on one before it"
@@ -64,20 +63,30 @@ def assemble(profile: PipelineProfile, waits_s: Waits | None = None) -> Pipeline
     return problem.with_gpus([one.gpus for one in profile.ranks])
 
 
-def _waiting_w(rank: RankProfile, weights: Mapping[int, float]) -> float:
-    clocks, powers = zip(*sorted(rank.waits), strict=True)
-    at = np.interp(list(weights), clocks, powers)
-    return float(np.average(at, weights=list(weights.values())))
+def waiting_w(ranks: Sequence[RankProfile], waits_s: Waits | None = None) -> list[float]:
+    """What one GPU of each rank draws while it waits, on average [W].
+
+    Args:
+        ranks: They.
+        waits_s: How long each waits at which clock [s]; all clocks count alike if that is not known, or nothing.
+    """
+    found = []
+    for number, rank in enumerate(ranks):
+        clocks, powers = zip(*sorted(rank.waits), strict=True)
+        weights = (waits_s[number] if waits_s else {}) or dict.fromkeys(clocks, 1.0)
+        at_w = np.interp(list(weights), clocks, powers)
+        found.append(float(np.average(at_w, weights=list(weights.values()))))
+    return found
 
 
-def waits_of(plan: Plan) -> list[dict[int, float]]:
-    """How long each rank waits at which clock under a plan [s].
+def waits_of(problem: PipelineProblem, choice: NDArray[np.int16], switch: SwitchCost = FREE) -> list[dict[int, float]]:
+    """How long each rank waits at which clock if operations run as chosen [s].
 
     A rank waits at the clock of its next computation; at the end, at that of the first one of the next iteration.
     """
-    run, settings = replay(plan.problem, plan.choice, switch=plan.switch), plan.settings
+    run, settings = replay(problem, choice, switch=switch), settings_of(problem, choice)
     found = []
-    for order in plan.problem.schedule.orders:
+    for order in problem.schedule.orders:
         waits: defaultdict[int, float] = defaultdict(float)
         clocks = [setting if isinstance(setting, int) else None for setting in (settings[index] for index in order)]
         begins_s = [*(float(run.start_s[index]) for index in order), run.time_s]

@@ -82,7 +82,8 @@ class Held:
             if plans is not None and rank < len(plans.baselines) and replica not in self._factors:
                 own = plans.baselines[rank]
                 until_s = core.wall_s(plans.target_s, self._factors) if self._factors else 0.0
-                baseline = Baseline(own.energy_j, plans.top_time_s, own.wait_power_w, until_s)
+                unplanned_j = own.energy_j + own.wait_power_w * max(0.0, until_s - plans.top_time_s)
+                baseline = Baseline(unplanned_j, float(plans.problem.wait_power_w[rank]), until_s)
             orders = Orders(
                 state.generation, state.phase, self.plan_of(replica), state.failure, state.drift != 1.0, baseline
             )

@@ -20,8 +20,8 @@ from joulewise.frontier import Frontier
 from joulewise.optimize.pipeline.plan import Plan, PlanSettings, choice_of
 from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import SwitchCost, replay
-from joulewise.pipelines.assembly import assemble, capped_time_s, waits_of
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, replay
+from joulewise.pipelines.assembly import Waits, assemble, capped_time_s, waiting_w, waits_of
 from joulewise.wire.envelope import open_envelope, schema_tag
 from joulewise.wire.pipeline_hub import PipelineJob, PipelineProfile, StragglerNotice
 
@@ -29,6 +29,31 @@ NAME, VERSION = "pipeline_plans", 1
 SLOWER_FRAC = 1e-9
 PLANS_WITH_SWITCHES = 20
 """Plans that must pay for their switches take long each."""
+
+
+def first_plan(profile: PipelineProfile, slowdown: float, switch: SwitchCost = FREE) -> tuple[Plan, Waits]:
+    """The plan of a profile, its problem with the waiting power that follows from where its ranks wait.
+
+    Args:
+        profile: Of all ranks.
+        slowdown: By how much iterations may become longer, as a factor of their time at the highest clocks.
+        switch: What a change of clock is taken to cost.
+
+    Returns:
+        The plan, and how long each rank is taken to wait at which clock [s].
+
+    Raises:
+        UsageError: If the ranks of the profile do not fit together.
+        InfeasibleError: If nothing was found that pays for its switches in time.
+    """
+
+    def planned(problem: PipelineProblem) -> Plan:
+        least_s = replay(problem, problem.top_clocks, switch=switch).time_s
+        return plan_pipeline(problem, least_s * slowdown, switch=switch)
+
+    draft = planned(assemble(profile))
+    waits_s = waits_of(draft.problem, draft.choice, switch)
+    return planned(assemble(profile, waits_s)), waits_s
 
 
 def plan_job(job: PipelineJob, profile: PipelineProfile) -> dict[str, Any]:
@@ -42,14 +67,8 @@ def plan_job(job: PipelineJob, profile: PipelineProfile) -> dict[str, Any]:
         InfeasibleError: If nothing was found that pays for its switches in time.
     """
     switch = SwitchCost(job.switch_latency_s)
-
-    def planned(problem: PipelineProblem) -> Plan:
-        least_s = replay(problem, problem.top_clocks, switch=switch).time_s
-        return plan_pipeline(problem, least_s * job.slowdown, switch=switch)
-
-    waits_s = waits_of(planned(assemble(profile)))
-    problem = assemble(profile, waits_s)
-    base = planned(problem)
+    base, waits_s = first_plan(profile, job.slowdown, switch)
+    problem = base.problem
     count = min(job.plans, PLANS_WITH_SWITCHES) if switch else job.plans
     frontier = plan_frontier(problem, plans=count, switch=switch)
     choices = np.stack([choice_of(problem, setting) for setting in frontier.settings] + [base.choice])
@@ -72,7 +91,7 @@ def plan_job(job: PipelineJob, profile: PipelineProfile) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RankBaseline:
-    """A rank without a plan: its energy at the highest clocks up to the iteration's end [J], waiting power [W]."""
+    """A rank at the highest clocks: its energy up to the iteration's end [J], and what it draws while it waits [W]."""
 
     energy_j: float
     wait_power_w: float
@@ -112,13 +131,14 @@ class Plans:
         self._switch = SwitchCost(job.switch_latency_s)
         top = replay(self.problem, self.problem.top_clocks, switch=self._switch)
         self.top_time_s = top.time_s
+        top_waits_w = waiting_w(profile.ranks, waits_of(self.problem, self.problem.top_clocks, self._switch))
         self.baselines = tuple(
             RankBaseline(
                 float(top.energy_j[list(order)].sum())
-                + float(power_w) * max(0.0, top.time_s - float(top.duration_s[list(order)].sum())),
-                float(power_w),
+                + gpus * power_w * max(0.0, top.time_s - float(top.duration_s[list(order)].sum())),
+                gpus * power_w,
             )
-            for order, power_w in zip(self.problem.schedule.orders, self.problem.wait_power_w, strict=True)
+            for order, power_w, gpus in zip(self.problem.schedule.orders, top_waits_w, self._gpus, strict=True)
         )
         self.plan_at = lru_cache(maxsize=64)(self._plan_at)
 

@@ -246,17 +246,15 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What an iteration of a process would draw without a plan, from the profile.
+    """What to compare an iteration of a process with, from the profile.
 
     Attributes:
-        energy_j: At the highest clocks, up to ``time_s`` [J].
-        time_s: How long it would last [s].
-        wait_power_w: What waiting draws [W].
+        unplanned_j: What it would use at the highest clocks, waiting for the straggler included [J].
+        wait_power_w: What waiting draws under the plan [W].
         until_s: How long a straggler makes everybody wait, from the beginning of the iteration [s]; 0 for none.
     """
 
-    energy_j: float
-    time_s: float
+    unplanned_j: float
     wait_power_w: float
     until_s: float = 0.0
 
@@ -264,10 +262,6 @@ class Baseline:
         """Check."""
         for item in fields(self):
             check_number(item.name, getattr(self, item.name), 0.0)
-
-    def unplanned_j(self) -> float:
-        """Of an iteration, waiting for the straggler included [J]."""
-        return self.energy_j + self.wait_power_w * max(0.0, self.until_s - self.time_s)
 
     def waited_j(self, time_s: float) -> float:
         """What waiting adds to an iteration of that length [J]."""

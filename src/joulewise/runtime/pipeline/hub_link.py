@@ -132,7 +132,7 @@ class HubLink:
     def submit(self, portraits: Sequence[Portrait], name: str) -> None:
         """See `PlanSource`; again after profiling again."""
         if self._replica == 0:
-            self._profile, self._is_uploaded = (name, tuple(map(profile_of, portraits))), False
+            self._profile, self._is_uploaded = (name, tuple(one.to_wire() for one in portraits)), False
         self._asked_ns, self._wants_plan, self._answer = self._clock.now_ns(), True, None
         self._wake.set()
 
@@ -276,14 +276,3 @@ def pace_of(iteration_s: float) -> float:
     """How often to beat [s]: at least once per iteration, if that is no shorter than a tenth of a second."""
     steps = math.floor(math.log(max(iteration_s, LEAST_PACE_S) / LEAST_PACE_S, PACE_STEP) + 1e-9)
     return min(LONGEST_PACE_S, LEAST_PACE_S * PACE_STEP**steps)
-
-
-def profile_of(portrait: Portrait) -> RankProfile:
-    """A portrait as it is uploaded."""
-    return RankProfile(
-        tuple((one.stage, str(one.instruction), one.microbatch) for one in portrait.order),
-        tuple((one.stage, str(one.instruction), one.clock_mhz, one.time_s, one.energy_j) for one in portrait.readings),
-        tuple(sorted((int(clock), power_w) for clock, power_w in portrait.wait_power_w.items())),
-        portrait.gpus,
-        str(portrait.provenance),
-    )

@@ -52,6 +52,6 @@ def _added(totals: Totals, ran: Iterable[Iteration], baseline: Baseline) -> Tota
             continue
         counted += 1
         used_j += max(0.0, one.energy_j) + baseline.waited_j(one.time_s)
-        unplanned_j += baseline.unplanned_j()
+        unplanned_j += baseline.unplanned_j
         kinds.append(one.provenance)
     return Totals(counted, used_j, unplanned_j, str(Provenance.weakest(kinds)))

@@ -7,16 +7,16 @@ A hub is another source: it is handed the portraits, plans elsewhere, and is ask
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from joulewise.frontier import Frontier
 from joulewise.optimize.pipeline.plan import Plan
-from joulewise.optimize.pipeline.planner import plan_frontier, plan_pipeline
-from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import FREE, SwitchCost, replay
-from joulewise.runtime.pipeline.portrait import Portrait, problem_of
+from joulewise.optimize.pipeline.planner import plan_frontier
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost
+from joulewise.pipelines.planning import first_plan
+from joulewise.runtime.pipeline.portrait import Portrait
+from joulewise.wire.pipeline_hub import PipelineProfile
 
 FAILED = "failed"
 """The one field of the answer of a source that has no plan: why."""
@@ -47,11 +47,7 @@ class DriftSource(PlanSource, Protocol):
 
 
 class PlanningThread:
-    """Plans in a thread of this process.
-
-    Theory of operation. What waiting draws depends on the clock that a rank waits at, which depends on the plan. So the
-    first plan takes the mean of what was measured; where its ranks then wait how long, at which clocks, gives the power
-    that the second one is made with.
+    """Plans in a thread of this process, as a hub would (`joulewise.pipelines.planning`).
 
     Args:
         slowdown: By how much iterations may become longer, as a factor of their time at the highest clocks.
@@ -82,35 +78,10 @@ class PlanningThread:
 
     def _work(self, portraits: Sequence[Portrait], name: str) -> None:
         try:
-            first = self._planned(problem_of(portraits, name))
-            plan = self._planned(problem_of(portraits, name, waits_of(first)))
+            profile = PipelineProfile(1, name, tuple(portrait.to_wire() for portrait in portraits))
+            plan, _ = first_plan(profile, self.slowdown, self._switch)
             self.frontier = plan_frontier(plan.problem, plans=self._plans) if self._plans else None
             self.plan = plan
             self._answer = plan.to_dict()
         except Exception as error:  # the job goes on at the clocks that were found
             self._answer = {FAILED: f"{type(error).__name__}: {error}"}
-
-    def _planned(self, problem: PipelineProblem) -> Plan:
-        least_s = replay(problem, problem.top_clocks, switch=self._switch).time_s
-        return plan_pipeline(problem, least_s * self.slowdown, switch=self._switch)
-
-
-def waits_of(plan: Plan) -> Sequence[Mapping[int, float]]:
-    """How long each rank waits at which clock under a plan [s].
-
-    A rank waits at the clock of its next computation; at the end, of the first one of the next iteration.
-    """
-    run = replay(plan.problem, plan.choice, switch=plan.switch)
-    ends_s, settings = run.start_s + run.duration_s, plan.settings
-    found = []
-    for order in plan.problem.schedule.orders:
-        waits: defaultdict[int, float] = defaultdict(float)
-        clocks = [setting if isinstance(setting, int) else None for setting in (settings[index] for index in order)]
-        now_s = 0.0
-        for index, clock in zip([*order, None], [*clocks, *clocks[:1]], strict=True):
-            gap_s = (run.time_s if index is None else float(run.start_s[index])) - now_s
-            if clock is not None and gap_s > 0:
-                waits[clock] += gap_s
-            now_s = now_s if index is None else float(ends_s[index])
-        found.append(dict(waits))
-    return found

@@ -10,12 +10,14 @@ from joulewise.errors import UsageError
 from joulewise.optimize.profiling.rank_sweep import SweepBudget
 from joulewise.optimize.profiling.readings import Estimate, RankReading, SweptOperation
 from joulewise.optimize.profiling.sweep import SweepPlan
+from joulewise.pipelines.assembly import assemble
 from joulewise.records import Instruction, Provenance
 from joulewise.runtime.pipeline.computation import Computation, Iteration, Operation, Ran
 from joulewise.runtime.pipeline.gauge import Tick
-from joulewise.runtime.pipeline.portrait import Portrait, problem_of
+from joulewise.runtime.pipeline.portrait import Portrait
 from joulewise.runtime.pipeline.portraitist import UNSEEN, Portraitist
 from joulewise.runtime.pipeline.stretch import LEAST_TICKS, MOST_ITERATIONS
+from joulewise.wire.pipeline_hub import PipelineProfile
 
 MS = 1_000_000
 FORWARD, BACKWARD = Computation(0, Instruction.FORWARD, 0), Computation(0, Instruction.BACKWARD, 0)
@@ -80,7 +82,7 @@ def test_what_waiting_draws_is_marked_where_it_was_never_seen() -> None:
     portrait = portrait_of(Rank())
     assert portrait.wait_power_w == pytest.approx(dict.fromkeys(CLOCKS_MHZ, 200.0), rel=0.05)
     assert (portrait.provenance, portrait.notes) == (Provenance.MODELLED, (UNSEEN,))
-    problem_of([portrait], "test")
+    assemble(PipelineProfile(1, "test", (portrait.to_wire(),)))
 
 
 def test_counters_that_stand_still_end_profiling_with_a_reason() -> None:
@@ -123,5 +125,5 @@ def test_without_clocks_or_computations_there_is_no_portrait() -> None:
         Portraitist(empty, 0, sweep_of, clocks_mhz=CLOCKS_MHZ, gpus=1)
     with pytest.raises(UsageError, match="at a clock that was set"):
         Portraitist(first, 0, lambda _: NoSweep(), clocks_mhz=CLOCKS_MHZ, gpus=1).portrait()
-    with pytest.raises(UsageError, match="what waiting draws"):
-        problem_of([Portrait((FORWARD,), (), {}, 1, Provenance.MEASURED)], "test")
+    with pytest.raises(UsageError, match="number of readings"):
+        Portrait((FORWARD,), (), {}, 1, Provenance.MEASURED).to_wire()
