@@ -108,9 +108,8 @@ class PermissionDeniedError(JoulewiseError):
     def __init__(self, what: str, privilege: str) -> None:
         """Say which privilege."""
         self.privilege = privilege
-        super().__init__(
-            f"{what} was refused", f"it takes {privilege}", f"run with {privilege}, or use an agent (--device agent:)"
-        )
+        fix = "get that, or go through an agent (--device agent:) whose policy allows it"
+        super().__init__(f"{what} was refused", f"it takes {privilege}", fix)
 
 
 class DeviceLostError(JoulewiseError):

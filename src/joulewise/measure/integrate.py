@@ -155,6 +155,8 @@ def too_short(energy_j: float, resolution_j: float, duration_s: float) -> list[s
     if energy_j <= 0:
         return ["too short for this sensor: no energy was seen"] if resolution_j else []
     needed_s = duration_s * resolution_j / energy_j / SHORT_FRAC
+    digit_s = 10.0 ** (math.floor(math.log10(needed_s)) - 1)
+    needed_s = math.ceil(needed_s / digit_s - 1e-6) * digit_s  # two digits that are not less
     return [f"too short for this sensor: measure for {needed_s:.2g} s to know it within {SHORT_FRAC:.0%}"]
 
 

@@ -6,12 +6,14 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from joulewise.devices.capabilities import Capability, Kind
 from joulewise.devices.counter import CounterReading
 from joulewise.errors import CounterError, UsageError
 from joulewise.measure.counted import count_energy
-from joulewise.measure.integrate import integrate_power
+from joulewise.measure.integrate import integrate_power, too_short
 
 SECOND = 10**9
 GAUGE = Capability(
@@ -62,6 +64,14 @@ def test_gain_widens_the_bounds():
 )
 def test_what_limits_a_figure_is_said(samples, capability, said):
     assert any(said in one for one in integrate_power(samples, 0, SECOND, capability).warnings)
+
+
+@given(st.floats(0.01, 1e6), st.floats(0.06, 1.0))
+def test_a_window_as_long_as_is_advised_is_long_enough(duration_s, resolution_frac):
+    (said,) = too_short(1.0, resolution_frac, duration_s)
+    advised_s = float(said.split("measure for ")[1].split(" s ")[0])
+    energy_j = advised_s / duration_s  # the same power for longer
+    assert not too_short(energy_j * (1 + 1e-5), resolution_frac, advised_s)
 
 
 @pytest.mark.parametrize(
