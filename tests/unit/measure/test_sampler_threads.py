@@ -84,10 +84,13 @@ def test_slow_devices_are_read_at_the_same_time():
     CLOCK.sleep(0.3)
     spans = [row[0] for trace in meter.sampler.traces for row in trace.counted.rows(CLOCK.now_ns() - 10**9, 2**62)[1:2]]
     assert max(spans) - min(spans) < 8 * Slow.read_s * 1e9 / 2
-    begin_ns = CLOCK.now_ns()
-    with meter.window() as w:
-        pass
-    assert (CLOCK.now_ns() - begin_ns) * 1e-9 < Slow.read_s
+    took_s = []
+    for _ in range(10):  # a busy machine may hold up some of them
+        begin_ns = CLOCK.now_ns()
+        with meter.window() as w:
+            pass
+        took_s.append((CLOCK.now_ns() - begin_ns) * 1e-9)
+    assert min(took_s) < Slow.read_s
     assert w.lo_j <= 800.0 * w.duration_s <= w.hi_j
     meter.close()
 
