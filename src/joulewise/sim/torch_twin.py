@@ -159,6 +159,8 @@ class TwinGauge:
         self._ends_ns.clear()
         self._ticks.clear()
         self.clock.watch_ns = self._poll_ns if profiling else 0
+        # What was shown last only says when the counter moves: ticks are told as totals, so nothing is lost. One that
+        # came while nobody watched has no known instant: it is not told, and its energy is in the next.
         self._begin_j = self._shown_j = self._counter.read().energy_j
         return self.clock.now_ns()
 

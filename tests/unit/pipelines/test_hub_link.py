@@ -177,6 +177,20 @@ def test_another_topology_leaves_the_old_processes_with_their_plan(hub):
     assert link.plan == "1.1.0"
 
 
+@pytest.mark.parametrize(("replicas", "ranks"), [(5, 4), (2, 4), (3, 2)])
+def test_when_replicas_join_or_leave_or_pipelines_get_shorter_the_job_is_planned_again(hub, replicas, ranks):
+    Cluster(hub).begin()
+    hub.hub.hear_notice("job", "cap", StragglerNotice(2, factor=1.3))
+    changed = Cluster(hub, replicas, ranks)
+    changed.begin()
+    state = hub.hub.look("job")[0].state
+    assert (state.generation, state.planned_round, state.stragglers) == (2, 2, ())
+    assert {link.plan for links in changed.links for link in links} == {"2.2.0"}
+    assert [one["rank"] for one in changed.links[0][0].poll()["ranks"]] == list(range(ranks))
+    changed.iterate(2)
+    assert changed.replicas[-1].time_s == pytest.approx(hub.hub.look("job")[0].plans.target_s)
+
+
 def test_a_new_profile_is_planned_while_the_old_plan_stays_in_force(hub):
     cluster = Cluster(hub)
     cluster.begin()
