@@ -66,6 +66,11 @@ def whatif(
     """Price what hardware could offer: plan a workload anew under a changed contract."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # many small matrices, in a process for each CPU
     from joulewise.cli import whatif_options, whatif_output, whatif_run  # noqa: PLC0415 (--help needs none of this)
+    from joulewise.wire.atomic import check_writable  # noqa: PLC0415
+
+    for file in (json_file, html):
+        if file is not None:
+            check_writable(file, "nothing was planned")
 
     chosen = whatif_options.choose(
         workload,

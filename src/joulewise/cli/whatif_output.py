@@ -43,6 +43,9 @@ def show(result: Result) -> None:
         for row in rows:
             table.add_row(*row)
         console.print(table)
+    for line in result.lines:
+        if line.note.endswith("are chance"):
+            say(f"{line.ask} {line.after}: {line.note.rpartition('; ')[2]}")
     for name, why in result.without:
         say(f"does not apply: {name}: {why}")
     say(f"per year: {result.fleet.formula}")

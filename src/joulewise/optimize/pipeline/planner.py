@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from joulewise.errors import InfeasibleError, UsageError
 from joulewise.frontier import Frontier
+from joulewise.optimize.pipeline.fewer_settings import in_rows_of, with_fewer_settings
 from joulewise.optimize.pipeline.highs import HighsSolver
 from joulewise.optimize.pipeline.plan import ROUNDED_FRAC, Plan, PlanSettings, counts_until_s, least_energy_time_s
 from joulewise.optimize.pipeline.problem import PipelineProblem
-from joulewise.optimize.pipeline.replay import FREE, SwitchCost, count_switches, realise
+from joulewise.optimize.pipeline.replay import FREE, SwitchCost, count_switches, realise, run_switched
 from joulewise.optimize.pipeline.rounding import Rounding
 from joulewise.optimize.pipeline.solver import QUICK, THOROUGH, Effort, Progress, Solution, Solver
 from joulewise.optimize.pipeline.sweep import SweepSolver
@@ -32,6 +33,9 @@ __all__ += ["KERNEL", "plan_pipeline"]
 KERNEL = "joulewise.optimize.pipeline._kernel"
 STARTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 """By which parts of the spare time deadlines are shortened, for plans that leave room to switch."""
+TIGHT, FEWER = 1.05, 4
+"""Up to how many times the least time there is hardly room to switch, so that a plan is sought among one clock of so
+many as well, where neighbours agree more often."""
 BEYOND_FRAC = 0.1
 """Share of the plans of a frontier that lie beyond T*, where only stragglers make them worth having."""
 
@@ -76,10 +80,16 @@ def plan_pipeline(
         ready = Preparation.of(problem, choices, bound)
         bound = ready.bound_for(switch)
         until_s = counts_until_s(bound, deadline_s)
-        found, least_s = paid_plan(ready, deadline_s, until_s, switch, PATIENT if effort.visits else FAST)
-        if found is None:
+        search = PATIENT if effort.visits else FAST
+        tries = [ready]
+        if deadline_s <= TIGHT * t_min:
+            tries.append(replace(ready, plans=_steadier(problem, solver or default_solver(), deadlines_s)))
+        made = [paid_plan(one, deadline_s, until_s, switch, search) for one in tries]
+        found = [one for one, _ in made if one is not None]
+        if not found:
+            least_s = min(least for _, least in made)
             raise InfeasibleError(f"no plan found that switches within {deadline_s:.9g} s", least_s, "s")
-        choice = found
+        choice = _cheapest(problem, np.stack(found), until_s, switch)
     return Plan.of(problem, choice, deadline_s, bound, solution.solver, switch=switch)
 
 
@@ -206,6 +216,25 @@ def _solve(
     if not problem.is_smoothed:
         return solution
     return replace(solution, bound=solver.solve(problem.as_measured(), [], QUICK, None).bound)
+
+
+def _steadier(problem: PipelineProblem, solver: Solver, deadlines_s: Sequence[float]) -> NDArray[np.int16]:
+    """Plans that take switches as free, but have few clocks to choose from, for those deadlines that these can keep."""
+    thinned = with_fewer_settings(problem, FEWER)
+    least_s = float(realise(thinned, thinned.fastest[np.newaxis])[0][0])
+    kept_s = [deadline_s for deadline_s in deadlines_s if deadline_s >= least_s]
+    if not kept_s:
+        return np.empty((0, len(problem.kind)), dtype=np.int16)
+    return in_rows_of(problem, thinned, solver.solve(thinned, kept_s, QUICK, None).choices)
+
+
+def _cheapest(
+    problem: PipelineProblem, choices: NDArray[np.int16], until_s: float, switch: SwitchCost
+) -> NDArray[np.int16]:
+    """Of several plans, the one that costs least until some time, its switches paid for."""
+    runs = run_switched(problem, choices, switch)
+    cost_j = runs.energy_j(np.maximum(runs.expected_s, until_s)) + switch.penalty_j * runs.switches
+    return np.asarray(choices[int(np.argmin(cost_j))])
 
 
 def _check_deadlines(problem: PipelineProblem, deadlines_s: Sequence[float]) -> float:

@@ -24,6 +24,8 @@ each partition where 13 % is the best under one, which is the published size to 
 PHASES = 24
 """How often an operation goes back and forth between computing and memory or links, assumed: twice for each of the
 dozen layers that a stage of a large model has."""
+LIMIT_KNOBS = ("power-limit", "cpu-power-cap")
+"""Knobs whose settings are power limits [W]."""
 STALLED_FRAC = 0.5
 """Power of a stalled core relative to a computing one, waiting power aside: assumed, half way between none and all."""
 
@@ -219,17 +221,29 @@ def _saved(path: str, **options: object) -> JobWork:
         raise InputFileError(
             path, None, "cannot be read as JSON", str(error), "give what joulewise tune wrote"
         ) from error
-    inner = document.get("frontier", document) if isinstance(document, dict) else document
-    frontier = Frontier.from_dict(inner)
-    points = [point for point in frontier if isinstance(point.setting, int | float)]
-    points.sort(key=lambda point: float(point.setting))  # type: ignore[arg-type]
-    if len(points) < 2:
-        raise InputFileError(path, None, "too few settings", f"{len(points)} with a number", "tune over two or more")
+    if not isinstance(document, dict) or document.get("frontier", document) is None:
+        fix = "give the --json of a tuning that ended with a choice"
+        raise InputFileError(path, None, "holds no tuned job", "no settings that were tried", fix)
+    knob = document.get("knob", LIMIT_KNOBS[0])
+    if knob not in LIMIT_KNOBS:
+        fix = f"tune it with --knob {LIMIT_KNOBS[0]}"
+        raise InputFileError(path, None, "is of a job tuned by another knob than a power limit", repr(knob), fix)
+    try:
+        frontier = Frontier.from_dict(document.get("frontier", document))
+    except UsageError as error:
+        raise InputFileError(path, None, error.what, error.seen, "give what joulewise tune --json wrote") from error
+    known = {float(p.setting): (p.time_s, p.energy_j) for p in frontier if isinstance(p.setting, int | float)}
+    for entry in (document.get("default"), document.get("chosen")):  # a frontier has left out what it dominates
+        if isinstance(entry, dict) and isinstance(limit_w := entry.get("setting"), int | float):
+            known.setdefault(float(limit_w), (float(entry["step_s"]), float(entry["step_j"])))
+    if len(known) < 2:
+        raise InputFileError(path, None, "too few settings", f"{len(known)} with a number", "tune over two or more")
+    rising = sorted(known.items())
     return JobWork(
         Path(path).name,
-        tuple(float(point.setting) for point in points),  # type: ignore[arg-type]
-        tuple(point.time_s for point in points),
-        tuple(point.energy_j / point.time_s for point in points),
+        tuple(limit_w for limit_w, _ in rising),
+        tuple(time_s for _, (time_s, _) in rising),
+        tuple(energy_j / time_s for _, (time_s, energy_j) in rising),
         frontier.provenance,
         **options,  # type: ignore[arg-type]
     )
