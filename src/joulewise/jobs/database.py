@@ -31,6 +31,8 @@ BUSY_S = 30.0
 MIGRATION_LOCK = 0x6A6F756C
 """Key of the lock of PostgreSQL under which we migrate."""
 MOST_CONNECTIONS = 16
+IDLE_NS = 1_000_000_000
+"""Whether PostgreSQL still hears a connection is asked only if that has not been used for so long."""
 
 
 class Database:
@@ -56,9 +58,9 @@ class Database:
                 self.engine = sa.create_engine(url, connect_args={"timeout": busy_s}, pool_size=MOST_CONNECTIONS)
                 event.listen(self.engine, "connect", _prepare_sqlite)
             else:
-                self.engine = sa.create_engine(
-                    url, pool_size=4, max_overflow=MOST_CONNECTIONS - 4, pool_pre_ping=True, pool_timeout=busy_s
-                )
+                self.engine = sa.create_engine(url, pool_size=4, max_overflow=MOST_CONNECTIONS - 4, pool_timeout=busy_s)
+                event.listen(self.engine, "checkin", self._note_use)
+                event.listen(self.engine, "checkout", self._ask_whether_heard)
         except ImportError:
             raise MissingExtraError("postgresql") from None
         except sa.exc.SQLAlchemyError as error:
@@ -83,11 +85,18 @@ class Database:
                 connection.rollback()
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is committed at its end, and rolled back by an exception."""
+    def writing(self, *, of_one_moment: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that is committed at its end, and rolled back by an exception.
+
+        Args:
+            of_one_moment: Whether all that it reads is of one moment, and what has changed since cannot be written. On
+                SQLite this is so anyway.
+        """
         with self._turn(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif of_one_moment:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             try:
                 yield connection
                 connection.commit()
@@ -107,6 +116,18 @@ class Database:
             yield
         finally:
             self._writing.release()
+
+    def _note_use(self, _: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["used_ns"] = self._clock.now_ns()
+
+    def _ask_whether_heard(self, connection: Any, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
+        """Have a connection that lay idle, and all others, replaced if it is broken."""
+        now_ns = self._clock.now_ns()
+        if now_ns - record.info.get("used_ns", now_ns) > IDLE_NS:
+            try:
+                self.engine.dialect.do_ping(connection)
+            except self.engine.dialect.loaded_dbapi.Error as error:
+                raise sa.exc.InvalidatePoolError from error
 
     def close(self) -> None:
         """Let go of all connections."""

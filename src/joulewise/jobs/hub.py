@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from joulewise.clock import Clock, MonotonicClock, epoch_offset_s
@@ -81,7 +81,7 @@ class Hub:
             known = self.store.read(description.id, within=within)[0]
             if known is not None:
                 return None, core.answer_job(known)
-            return core.create_job(description, self.store.relatives(description), self.now())
+            return core.create_job(description, self.store.relatives(description, within), self.now())
 
         return self._until_written(description.id, attempt)
 
@@ -152,7 +152,7 @@ class Hub:
     def _until_written(self, job: str, attempt: Callable[[Connection | None], tuple[Change | None, T]]) -> T:
         with self._locks.setdefault(job, FirstComeLock()):
             for turn in range(MOST_ATTEMPTS):
-                with suppress(StaleError), self.store.locked(job) if turn else nullcontext() as within:
+                with suppress(StaleError), self.store.turn(job, locks=turn > 0) as within:
                     change, answer = attempt(within)
                     if change is not None and change != Change():
                         self.store.write(change, within)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from joulewise.jobs.database import Database
 from joulewise.jobs.policies import identity_of
@@ -20,6 +21,8 @@ from joulewise.wire.hub import JobDescription
 PAGE = 1000
 LEAST_PREFIX = 4
 """Fewer characters are no beginning of an id."""
+NOT_SERIALIZABLE = "40001"
+"""What PostgreSQL says if a row that is to be written has changed since the transaction's first look."""
 
 
 class Store:
@@ -36,10 +39,20 @@ class Store:
     # --- one job
 
     @contextmanager
-    def locked(self, job: str) -> Iterator[sa.Connection]:
-        """A transaction in which nobody else changes a job; what is read and written with it is of one moment."""
-        with self.database.writing() as connection:
-            connection.execute(sa.select(JOBS.c.seq).where(JOBS.c.id == job).with_for_update())
+    def turn(self, job: str, *, locks: bool) -> Iterator[sa.Connection | None]:
+        """A transaction in which a job is read and written.
+
+        Args:
+            job: Its id.
+            locks: Whether nobody else can change the job meanwhile. If not, `write` finds out; and on SQLite, where
+                one writer stops all others, reading and writing are transactions of their own, and None is given.
+        """
+        if self.database.is_sqlite and not locks:
+            yield None
+            return
+        with self.database.writing(of_one_moment=not locks) as connection:
+            if locks:
+                connection.execute(sa.select(JOBS.c.seq).where(JOBS.c.id == job).with_for_update())
             yield connection
 
     def read(
@@ -52,21 +65,22 @@ class Store:
         within: sa.Connection | None = None,
     ) -> tuple[Job | None, TrialRow | None, TrialRow | None, list[TrialRow]]:
         """A job, two of its trials by id, and those whose lease is over at a time, all of one moment."""
-        with self.database.reading() if within is None else nullcontext(within) as connection:
+        with self._reading(within) as connection:
             found = connection.execute(sa.select(JOBS).where(JOBS.c.id == job)).mappings().one_or_none()
             if found is None:
                 return None, None, None, []
-            trials = [_trial_by_id(connection, job, one) for one in (trial_id, retry_of)]
-            overdue: list[TrialRow] = []
-            if overdue_at is not None:
-                which = sa.and_(TRIALS.c.job == job, TRIALS.c.end.is_(None), TRIALS.c.lease_until <= overdue_at)
-                rows = connection.execute(sa.select(TRIALS).where(which).order_by(TRIALS.c.number))
-                overdue = [_trial(row) for row in rows.mappings()]
-            return _job(found), trials[0], trials[1], overdue
+            of_job, at = sa.select(TRIALS).where(TRIALS.c.job == job), -math.inf if overdue_at is None else overdue_at
+            named = of_job.where(TRIALS.c.id.in_([one for one in (trial_id, retry_of) if one is not None]))
+            late = of_job.where(TRIALS.c.end.is_(None), TRIALS.c.lease_until <= at)
+            query = named if overdue_at is None else sa.union_all(named, late)  # each half has its index
+            trials = {row.number: row for row in map(_trial, connection.execute(query).mappings())}
+            overdue = [row for _, row in sorted(trials.items()) if row.end is None and row.lease_until <= at]
+            by_id = {row.id: row for row in trials.values()}
+            return _job(found), by_id.get(trial_id or ""), by_id.get(retry_of or ""), overdue
 
-    def relatives(self, description: JobDescription) -> list[Job]:
+    def relatives(self, description: JobDescription, within: sa.Connection | None = None) -> list[Job]:
         """The jobs of a family."""
-        with self.database.reading() as connection:
+        with self._reading(within) as connection:
             rows = connection.execute(sa.select(JOBS).where(JOBS.c.family == identity_of(description).curriculum))
             return [_job(row) for row in rows.mappings()]
 
@@ -79,8 +93,13 @@ class Store:
         try:
             with self.database.writing() if within is None else nullcontext(within) as connection:
                 _write(connection, change)
-        except IntegrityError as error:
-            raise StaleError from error
+        except DBAPIError as error:
+            if isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) == NOT_SERIALIZABLE:
+                raise StaleError from error
+            raise
+
+    def _reading(self, within: sa.Connection | None) -> AbstractContextManager[sa.Connection]:
+        return self.database.reading() if within is None else nullcontext(within)
 
     def renew(self, job: str, trial_id: str, now: float) -> TrialRow | None:
         """Renew the lease of a trial; the trial, or None if there is none."""
