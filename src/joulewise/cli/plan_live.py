@@ -60,6 +60,8 @@ def lines_of(view: Mapping[str, Any]) -> list[str]:
     Args:
         view: A document of `joulewise.pipelines.view`.
     """
+    from joulewise.services.hub.page_shell import energy_text  # noqa: PLC0415 (--help needs none of this)
+
     lines = [
         f"{view['name'] or view['job']}: {view['phase']}; {view['replicas']} replicas of {view['ranks']} ranks, "
         f"{view['heard']} heard in the last minute"
@@ -70,12 +72,12 @@ def lines_of(view: Mapping[str, Any]) -> list[str]:
         lines.append(f"healthy replicas take {view['drift']:.3g} times as long as planned")
     frontier, current, savings = view["frontier"], view["current"], view["savings"]
     if frontier is not None:
-        top, kind = frontier["top"], frontier["provenance"]
+        top, kind, energies_j = frontier["top"], frontier["provenance"], frontier["energy_j"]
         lines += [
             f"frontier: {frontier['time_s'][0]:.4g} to {frontier['time_s'][-1]:.4g} s, "
-            f"{max(frontier['energy_j']):.4g} to {min(frontier['energy_j']):.4g} J per replica ({kind})",
-            f"highest clocks: {top['time_s']:.4g} s, {top['energy_j']:.4g} J ({kind})",
-            f"now: plan {current['plan']}, {current['time_s']:.4g} s, {current['energy_j']:.4g} J ({kind})"
+            f"{energy_text(max(energies_j))} to {energy_text(min(energies_j))} per replica ({kind})",
+            f"highest clocks: {top['time_s']:.4g} s, {energy_text(top['energy_j'])} ({kind})",
+            f"now: plan {current['plan']}, {current['time_s']:.4g} s, {energy_text(current['energy_j'])} ({kind})"
             + ("" if current["seen_time_s"] is None else f"; {current['seen_time_s']:.4g} s were seen"),
         ]
     lines += [
@@ -84,7 +86,7 @@ def lines_of(view: Mapping[str, Any]) -> list[str]:
         for one in view["stragglers"]
     ] or ["stragglers: none"]
     if savings is not None:
-        parts = (f"{name} {savings[name]['energy_j']:.5g} J ({savings[name]['provenance']})" for name in _NAMES)
+        parts = (f"{name} {energy_text(savings[name]['energy_j'])} ({savings[name]['provenance']})" for name in _NAMES)
         lines.append(f"so far: {', '.join(parts)}")
     return lines
 

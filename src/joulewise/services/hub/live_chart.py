@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from joulewise.services.hub.page_shell import energy_unit
+
 WIDTH, HEIGHT = 760, 340
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 46
 TICKS = 5
@@ -79,17 +81,20 @@ class _scale:  # noqa: N801 (reads as the function that it is)
 def _grid(least_s: float, most_s: float, least_j: float, most_j: float) -> list[str]:
     x_of = _scale(least_s, most_s, LEFT, WIDTH - RIGHT)
     y_of = _scale(least_j, most_j, HEIGHT - BOTTOM, TOP)
+    scale, unit = energy_unit(most_j)
     parts = []
     for i in range(TICKS):
         time_s = least_s + (most_s - least_s) * i / (TICKS - 1)
         energy_j = least_j + (most_j - least_j) * i / (TICKS - 1)
         x, y = x_of(time_s), y_of(energy_j)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{energy_j:.4g}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{energy_j / scale:.4g}</text>'
+        )
         place = f'x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle"'
         parts.append(f'<text class="tick" {place}>{time_s:.4g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="tick" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">iteration time, s</text>')
     turn = f'transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle"'
-    parts.append(f'<text class="tick" {turn}>energy of one replica, J</text>')
+    parts.append(f'<text class="tick" {turn}>energy of one replica, {unit}</text>')
     return parts
