@@ -36,6 +36,13 @@ class Sensor:
         outages = [*self._outages, *now]
         return next((why for since_ns, until_ns, why in outages if since_ns <= end_ns and until_ns >= begin_ns), "")
 
+    def silent_ns(self, begin_ns: int, end_ns: int) -> list[tuple[int, int]]:
+        """When, within a window, it gave nothing: begins and ends [ns]."""
+        now = [(self.failed_ns, end_ns)] if self.failure else []
+        outages = [*((since_ns, until_ns) for since_ns, until_ns, _ in self._outages), *now]
+        within = [(max(since_ns, begin_ns), min(until_ns, end_ns)) for since_ns, until_ns in outages]
+        return [one for one in within if one[0] <= one[1]]
+
     def was_out(self, since_ns: int, until_ns: int, why: str) -> None:
         """Note that what it gave from one instant to another was worth nothing."""
         if self._outages and self._outages[-1][0] == since_ns:

@@ -128,6 +128,10 @@ class Trace:
                 return said
         return ""
 
+    def dark_ns(self, begin_ns: int, end_ns: int) -> list[tuple[int, int]]:
+        """When, within a window, the power gauge gave nothing: begins and ends [ns]."""
+        return [] if self._gauge is None else self._gauge.silent_ns(begin_ns, end_ns)
+
     def blind_at(self, *edges_ns: int) -> str:
         """Why the counter gave nothing at one of some instants, or nothing: an outage between them loses no energy."""
         counter = self._counter

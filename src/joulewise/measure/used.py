@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from joulewise.devices.capabilities import Kind
-from joulewise.devices.counter import CounterReading
+from joulewise.devices.counter import CounterReading, most_power_w
 from joulewise.errors import CapabilityError, JoulewiseError
 from joulewise.measure.counted import count_energy
 from joulewise.measure.energy import Energy
@@ -58,7 +58,26 @@ def integral_of(trace: Trace, begin_ns: int, end_ns: int, note: str = "") -> Ene
         rows = log.rows(begin_ns - AROUND_NS, end_ns + AROUND_NS)
         samples = [(int(at_ns), power_w) for at_ns, power_w, *_ in rows]
         found = integrate_power(samples, begin_ns, end_ns, trace.gauge, provenance)
-    return annotated(found, [note] if note else [])
+    return annotated(_with_dark(found, trace, begin_ns, end_ns), [note] if note else [])
+
+
+def _with_dark(energy: Energy, trace: Trace, begin_ns: int, end_ns: int) -> Energy:
+    """An integral whose bounds know of times in which the gauge gave nothing: anything may have been drawn then."""
+    dark_s = taken_j = 0.0
+    for since_ns, until_ns in trace.dark_ns(begin_ns, end_ns):
+        for last_ns, held_w, *_ in trace.power.rows(since_ns, since_ns)[-1:]:  # the last that it did give
+            gap_s = (until_ns - max(begin_ns, last_ns)) * 1e-9
+            dark_s, taken_j = dark_s + gap_s, min(energy.energy_j, taken_j + held_w * gap_s)
+    if not dark_s:
+        return energy
+    most_j = most_power_w(trace.device) * dark_s
+    dark_energy = replace(
+        energy,
+        lo_j=max(0.0, energy.lo_j - taken_j),
+        hi_j=energy.hi_j + max(0.0, most_j - taken_j),
+        resolution_j=energy.resolution_j + most_j,
+    )
+    return annotated(dark_energy, [f"nothing was read for {dark_s:.3g} s of it: its power then is taken to go on"])
 
 
 def peak_w_of(trace: Trace, begin_ns: int, end_ns: int) -> float | None:

@@ -20,6 +20,8 @@ from joulewise.wire.hub import Rate
 
 _ENERGY = (Kind.ENERGY_COUNTER, Kind.POWER_INSTANT, Kind.POWER_AVERAGE)
 _LIMITS = (Kind.POWER_LIMIT, Kind.CPU_POWER_CAP)
+MOST_DOUBT = 2.0
+"""Energy of a device that failed is not known once its bounds are so many times apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,10 @@ class TrialAccount:
             return self._last
         if total is None and self._tells_energy:
             self.note = "energy is not known any more: no device tells it"
+            return self._last
+        failure = next((one.failure for one in measured.devices if one.in_total and one.failure), "")
+        if failure and total is not None and total.hi_j > MOST_DOUBT * total.lo_j:
+            self.note = f"energy is not known any more: {failure}"
             return self._last
         energy_j, provenance = (0.0, "measured") if total is None else (total.energy_j, str(total.provenance))
         self._last = Used(measured.duration_s, max(energy_j, self._last.energy_j), provenance)
