@@ -175,6 +175,10 @@ def test_a_job_of_which_little_is_known(stage, fields, said):
     assert "reached" in Reader(stage.page(f"/recurring/{job}?before=999")).text
 
 
+def test_the_address_that_a_hub_says_leads_to_its_pages(stage):
+    assert stage.page("/") == stage.page("/recurring")
+
+
 def test_what_is_not_there_is_not_found(stage):
     assert stage.client.get("/recurring/nothing").status_code == 404
     assert stage.client.get("/recurring/nothing?before=0").status_code == 422

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from joulewise.jobs.tokens import Scope
 from joulewise.services.hub.gate import ERRORS, TheHub, needs
@@ -19,6 +19,12 @@ JobText = Annotated[str, Path(description="Id of the job, its beginning, or its 
 Before = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Trials below this number; else the latest.")]
 After = Annotated[str, Query(description="Those whose id is behind this.", max_length=64)]
 router = APIRouter(tags=["recurring jobs"], dependencies=[Depends(needs(Scope.READ, browser=True))], responses=ERRORS)
+
+
+@router.get("/", include_in_schema=False)
+def front() -> RedirectResponse:
+    """Where people begin."""
+    return RedirectResponse(PATH)
 
 
 @router.get(PATH, response_class=HTMLResponse)

@@ -188,7 +188,7 @@ def serve(
         raise UsageError("this hub asks for tokens, and nobody has one", f"{len(known)} in the database", fix)
     os.environ[_DATABASE], os.environ[_TOKENS] = database, "1" if asks else ""
     where = "joulewise.services.hub.server:app_of_environment"
-    uvicorn.run(where, factory=True, host=host, port=port, workers=workers, log_level="warning", access_log=False)
+    uvicorn.run(where, factory=True, host=host, port=port, workers=workers, log_level="info", access_log=False)
 
 
 def app_of_environment() -> Asgi:
