@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import os
 import random
 import threading
-import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -125,7 +125,7 @@ def test_killed_server_loses_nothing_and_counts_nothing_twice(store, clients, tr
         while True:
             try:
                 status, answer = server.ask(method, path, body, timeout_s=20.0)
-            except (OSError, urllib.error.URLError, ValueError):
+            except (OSError, http.client.HTTPException, ValueError):
                 CLOCK.sleep(0.05)
                 continue
             if status == 503:
